@@ -1,0 +1,7 @@
+"""Sordino's engine: frozen values in, tiles out. No Qt, no file format, no algorithm.
+
+Read in this order: image (what is passed around), method (what a denoiser is), recipe, render (the
+only path from an image to denoised pixels), job (what travels), engine (threads, lanes, cancel).
+"""
+
+__version__ = "0.1.0"

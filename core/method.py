@@ -1,0 +1,206 @@
+"""Method: what a denoiser is. One file in plugins/methods: settings, `needs`, `run`.
+
+class Average(Method):
+    \"\"\"Tooltip of the method: when to use it.\"\"\"
+
+    title = "Average"
+    assumption = "White noise."
+    strength: Annotated[float, Slider(0, 3, "σ", "How much to smooth.")] = 1.0
+
+    def run(self, tile, state, ctx):
+        return tile * (1 - self.strength) + tile.mean((-2, -1), keepdim=True) * self.strength
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import typing
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, dataclass_transform, get_args, get_origin
+
+from core.image import Image
+from core.noise.model import Noise
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Cancelled(Exception):
+    """Raised by Context.check() when the user no longer wants the result."""
+
+
+@dataclass(frozen=True)
+class Slider:
+    """A number the user sets: range, unit, one sentence of help."""
+
+    minimum: float
+    maximum: float
+    unit: str = ""
+    help: str = ""
+    log: bool = False  # a logarithmic slider
+    advanced: bool = False  # folded away at first
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A switch (bool) or one of several words (Literal): one sentence of help."""
+
+    help: str = ""
+    advanced: bool = False
+
+
+@dataclass(frozen=True)
+class Control:
+    """One setting of a method as panel, command line and documentation read it."""
+
+    name: str
+    label: str
+    type: str  # float, int, bool, choice
+    default: Any
+    minimum: float | None = None
+    maximum: float | None = None
+    unit: str = ""
+    help: str = ""
+    log: bool = False
+    advanced: bool = False
+    choices: tuple[str, ...] = ()
+
+    def parse(self, value: Any) -> Any:
+        """A value of the right type and range, from text or JSON. Raises ValueError saying why."""
+        if self.type == "bool":
+            words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+            found = words.get(str(value).lower())
+            if found is None:
+                raise ValueError(f"{self.name} is on or off, not {value!r}")
+            return found
+        if self.type == "choice":
+            if value not in self.choices:
+                raise ValueError(f"{self.name} is one of {', '.join(self.choices)}, not {value!r}")
+            return value
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            raise ValueError(f"{self.name} is a number, not {value!r}") from None
+        low, high = self.minimum, self.maximum
+        if (
+            not (number == number)
+            or (low is not None and number < low)
+            or (high is not None and number > high)
+        ):
+            raise ValueError(f"{self.name} lies between {low:g} and {high:g}, not {value}")
+        if self.type == "int":
+            if number != int(number):
+                raise ValueError(f"{self.name} is a whole number, not {value}")
+            return int(number)
+        return number
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a method needs of the tiles it gets, in pixels of the tile as `run` sees it.
+
+    The engine adds the halo on every side (mirrored at the border of the image), starts tiles at
+    multiples of `align`, and cuts the halo off afterwards. Methods never pad.
+    """
+
+    halo: int = 0
+    align: int = 1
+    tile: int = 256  # edge of a tile without its halo
+    cost: float = 8.0  # peak memory as a multiple of the tile's
+
+
+@dataclass(frozen=True)
+class Context:
+    """All that a running method may ask for.
+
+    `noise` is in the units of the tile: unit-variance white for domain "white", else the image's
+    model. `planes` gives the colour of each channel of the tile: (0, 1, 1, 2) for packed RGGB.
+    """
+
+    noise: Noise | None = None
+    planes: tuple[int, ...] = (0,)
+    device: str = "cpu"
+    threads: int = 1
+    cancelled: Callable[[], bool] = lambda: False
+
+    def check(self) -> None:
+        """Call in every long loop. Raises Cancelled."""
+        if self.cancelled():
+            raise Cancelled
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+class Method:
+    """A denoiser. The class says what it is; an instance is one choice of its settings."""
+
+    title: ClassVar[str] = ""
+    assumption: ClassVar[str] = ""  # about the noise, one sentence for the user
+    paper: ClassVar[str] = ""
+    family: ClassVar[Literal["classical", "learned", "self-supervised"]] = "classical"
+    kinds: ClassVar[tuple[str, ...]] = ("photo", "raw")
+    axes: ClassVar[str] = "yx"
+    version: ClassVar[int] = 1  # raise it when the same settings give other pixels
+    domain: ClassVar[Literal["white", "signal"]] = "white"
+    # white: variance-stabilised planes, noise of standard deviation 1; signal: above black
+
+    def __init_subclass__(cls) -> None:
+        dataclass(frozen=True, kw_only=True)(cls)  # settings become a frozen, hashable value
+
+    @classmethod
+    def id(cls) -> str:
+        """Its file's name: what recipes and the command line call it."""
+        return cls.__module__.rpartition(".")[2]
+
+    def needs(self, planes: tuple[int, ...]) -> Needs:
+        """Halo, alignment and cost for an image of these colour planes."""
+        return Needs()
+
+    def prepare(self, image: Image, ctx: Context) -> Generator[float, None, Any]:
+        """Once per image, before its tiles: yield progress 0..1, return the state for run()."""
+        yield 1.0
+        return None
+
+    def run(self, tile: torch.Tensor, state: Any, ctx: Context) -> torch.Tensor:
+        """Denoise a tile: (batch, channels, height, width) float32 with its halo, same shape out.
+
+        Never clips, never shifts the mean, calls ctx.check() in long loops.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def controls(cls) -> tuple[Control, ...]:
+        """The settings, in the order of the file."""
+        fields: Any = dataclasses.fields(cls)  # type: ignore[arg-type]
+        hints = typing.get_type_hints(cls, vars(sys.modules[cls.__module__]), include_extras=True)
+        return tuple(_control(field.name, hints[field.name], field.default) for field in fields)
+
+    def settings(self) -> dict[str, Any]:
+        """Name and value of every setting."""
+        return {control.name: getattr(self, control.name) for control in self.controls()}
+
+    @classmethod
+    def make(cls, settings: dict[str, Any]) -> Any:
+        """An instance from names and values (text or JSON). Raises ValueError in one sentence."""
+        known = {control.name: control for control in cls.controls()}
+        for name in settings:
+            if name not in known:
+                has = ", ".join(known) or "none"
+                raise ValueError(f"{cls.id()} has no setting {name!r} (it has: {has})")
+        return cls(**{name: known[name].parse(value) for name, value in settings.items()})
+
+
+def _control(name: str, hint: Any, default: Any) -> Control:
+    label = name.replace("_", " ").capitalize()
+    if get_origin(hint) is not typing.Annotated:
+        raise TypeError(f"setting {name} has no Slider or Choice")
+    base, extra = get_args(hint)[:2]
+    if isinstance(extra, Slider):
+        kind = "int" if base is int else "float"
+        return Control(name, label, kind, default, **dataclasses.asdict(extra))
+    if base is bool:
+        return Control(name, label, "bool", default, **dataclasses.asdict(extra))
+    return Control(
+        name, label, "choice", default, choices=get_args(base), **dataclasses.asdict(extra)
+    )

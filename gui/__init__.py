@@ -1,0 +1,1 @@
+"""The window. Knows core, never plugins, never torch."""

@@ -1,0 +1,1 @@
+"""Plugins: methods/ holds the denoisers, formats/ the file formats. One file = one plugin."""

@@ -1,0 +1,1 @@
+"""File formats: every file here is one, found by the registry."""

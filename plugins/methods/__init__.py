@@ -1,0 +1,1 @@
+"""Denoisers: every file here is one, found by the registry; see CONTRIBUTING.md."""
