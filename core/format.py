@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from core.image import Image
+import numpy as np
+
+from core.image import Array, Image
 
 
 class UnreadableFile(Exception):
@@ -37,7 +39,8 @@ class Format:
     suffixes: ClassVar[tuple[str, ...]] = ()  # lower case, with the dot
     writes: ClassVar[tuple[str, ...]] = ()  # suffixes it can write
     takes: ClassVar[tuple[str, ...]] = ()  # kinds of Image it can write: mosaic, linear, ...
-    rank: ClassVar[int] = 0  # asked first when several sniff a file as theirs
+    rank: ClassVar[int] = 0  # the highest is asked first when several sniff a file as theirs
+    tolerance: ClassVar[float] = 0.0  # mean difference that a lossy format may show
 
     def sniff(self, head: bytes, name: str) -> bool:
         """Is this ours? Judged by the first 4 KiB (and the name, where content cannot tell)."""
@@ -58,3 +61,53 @@ class Format:
         renames. Raises UnwritableFile.
         """
         raise UnwritableFile(f"{self.title} files cannot be written.")
+
+    def stored(self, image: Image, output: Output) -> Array:
+        """The pixels that reading back what write() wrote will give, in the axes of `image`."""
+        return np.asarray(image.pixels[...])
+
+
+def arrange(pixels: Array, order: str) -> tuple[Array, str]:
+    """A view with y, x last, and its axes: (y, x, c) with order "yxc" becomes "cyx".
+
+    Raises ValueError when `order` does not fit.
+    """
+    if len(order) != pixels.ndim or len(set(order)) != len(order) or not {"y", "x"} <= set(order):
+        raise ValueError(
+            f"the axes {order!r} do not fit {pixels.ndim} dimensions: give one letter for each,"
+            " among them y and x"
+        )
+    axes = "".join(letter for letter in order if letter not in "yx") + "yx"
+    return pixels.transpose([order.index(letter) for letter in axes]), axes
+
+
+def file_order(image: Image, source: Image) -> str:
+    """The axes in the order of the source's file, where `image` still has the same ones."""
+    order = str(source.meta.get("order", ""))
+    return order if sorted(order) == sorted(image.axes) else image.axes
+
+
+def ordered(image: Image, source: Image, pixels: Array) -> tuple[Array, str]:
+    """`pixels` of `image` as they lay in the source's file, and that order."""
+    order = file_order(image, source)
+    return pixels.transpose([image.axes.index(letter) for letter in order]), order
+
+
+def encoded(image: Image, bits: int) -> Array:
+    """Pixels as unsigned integers of 8 or 16 bits: the white level becomes the largest number.
+
+    Rounds and clips, once and here only. 8-bit pixels stay 8-bit: 16 would say nothing more.
+    """
+    pixels = np.asarray(image.pixels[...])
+    bits = 8 if pixels.dtype == np.uint8 else bits
+    kind = np.uint8 if bits == 8 else np.uint16
+    top = float(np.iinfo(kind).max)
+    white = image.levels.white
+    if not np.isfinite(white):
+        white = float(np.iinfo(pixels.dtype).max) if pixels.dtype.kind in "iu" else 1.0
+    if pixels.dtype == kind and white == top:
+        return pixels
+    scaled = pixels.astype(np.float32)
+    scaled *= np.float32(top / white)
+    np.rint(scaled, out=scaled)
+    return np.clip(np.nan_to_num(scaled, copy=False), 0, top, out=scaled).astype(kind)

@@ -1,0 +1,163 @@
+"""The child process that decodes one file: `python -m core.child`, in a bundle `sordino --child`.
+
+A decoder that meets a hostile file may crash, loop or eat memory; here it only takes this process
+with it. The request is one JSON line on stdin; what it writes lies in the request's folder:
+header.json, then reply.json beside the arrays as 0.npy, 1.npy... Nothing is ever pickled.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from core.format import Format, UnreadableFile
+from core.image import Array, Cfa, Color, Image, Levels
+from core.registry import import_plugin
+
+MEMORY = 2 << 30  # bytes of address space besides the pixels: libraries take half of it
+PER_SAMPLE = 12  # bytes; LibRaw's X-Trans and TIFF's decoded strips need it
+CPU = 8.0  # seconds, and one more per megapixel
+VALUES = {"cfa": Cfa, "levels": Levels, "color": Color}
+Json = Any
+
+
+def main() -> int:
+    """Serve one request, then end."""
+    line = sys.stdin.readline()
+    if not line:  # the window closed while this child was waiting
+        return 0
+    request = json.loads(line)
+    folder = Path(request["folder"])
+    _capture(folder / "log")
+    limit(0)
+    _put(folder / "reply.json", _serve(request, folder))
+    return 0
+
+
+def _serve(request: Mapping[str, Any], folder: Path) -> dict[str, Json]:
+    path = Path(request["path"])
+    try:
+        module = import_plugin(request["module"], request["file"])
+        reader: Format = getattr(module, request["format"])()
+        header = reader.header(path)
+        _put(folder / "header.json", plain(header))
+        if request["what"] == "header":
+            return {"header": plain(header)}
+        limit(samples(header))
+        return {"image": pack(reader.read(path), folder)}
+    except UnreadableFile as error:
+        return {"error": str(error)}
+    except MemoryError:
+        return {"error": f"{path.name} needs more memory than a file of its size should."}
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0][:200].rstrip(".: ")
+        return {"error": f"{path.name} could not be read, it seems damaged ({reason})."}
+
+
+def samples(header: Mapping[str, Any]) -> int:
+    """How many numbers the file holds, by its header."""
+    return math.prod(int(size) for size in header.get("shape", ()))
+
+
+def limit(count: int) -> None:
+    """Bound this process's memory, CPU time and files to what `count` samples may need."""
+    if sys.platform == "win32":
+        return  # the parent's wall limit remains
+    import resource
+
+    def lower(what: int, value: int) -> None:
+        hard = resource.getrlimit(what)[1]
+        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(what, (value, hard))
+
+    lower(resource.RLIMIT_CORE, 0)
+    lower(resource.RLIMIT_AS, MEMORY + PER_SAMPLE * count)
+    lower(resource.RLIMIT_CPU, math.ceil(CPU + count / 1e6))
+    lower(resource.RLIMIT_FSIZE, (64 << 20) + 16 * count)
+
+
+def _capture(log: Path) -> None:
+    """Send all that libraries print to a file: a pipe nobody reads would block them."""
+    file = os.open(log, os.O_WRONLY | os.O_CREAT, 0o600)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+
+
+def _put(path: Path, value: Json) -> None:
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(value), encoding="utf-8")
+    part.replace(path)  # the parent never sees half a file
+
+
+def pack(image: Image, folder: Path) -> dict[str, Json]:
+    """An Image as JSON; its arrays are saved in `folder`."""
+    saved: list[Array] = []
+
+    def keep(array: Array) -> Json:
+        # Stored as it lies in memory: a colour image's (c, y, x) is a view of (y, x, c).
+        order = sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis]))
+        np.save(folder / f"{len(saved)}.npy", array.transpose(order), allow_pickle=False)
+        saved.append(array)
+        return {"$array": len(saved) - 1, "order": order}
+
+    names = [field.name for field in fields(image)]
+    return {name: plain(getattr(image, name), keep) for name in names}
+
+
+def unpack(packed: Mapping[str, Json], load: Callable[[int], Array]) -> Image:
+    """The Image of pack(); `load` gives array number i."""
+    values = {name: rich(value, load) for name, value in packed.items()}
+    for name, cls in VALUES.items():
+        if values.get(name) is not None:
+            values[name] = cls(**values[name])
+    return Image(**values)
+
+
+def plain(value: Any, keep: Callable[[Array], Json] | None = None) -> Json:
+    """Any metadata value as JSON; bytes, tuples and arrays in a form that rich() understands."""
+    if isinstance(value, Cfa | Levels | Color):
+        value = {field.name: getattr(value, field.name) for field in fields(value)}
+    if isinstance(value, Mapping):
+        items = cast("Mapping[Any, Any]", value).items()
+        return {str(key): plain(item, keep) for key, item in items}
+    if isinstance(value, tuple):
+        return {"$tuple": [plain(item, keep) for item in cast("tuple[Any, ...]", value)]}
+    if isinstance(value, list):
+        return [plain(item, keep) for item in cast("list[Any]", value)]
+    if isinstance(value, bytes | bytearray):
+        return {"$bytes": base64.b64encode(value).decode("ascii")}
+    if isinstance(value, np.ndarray):
+        array = cast("Array", value)
+        return keep(array) if keep else array.tolist()
+    if isinstance(value, np.generic):
+        return cast("Any", value).item()
+    return value if value is None or isinstance(value, str | int | float) else str(value)
+
+
+def rich(value: Json, load: Callable[[int], Array]) -> Any:
+    """The value that plain() was given."""
+    if isinstance(value, list):
+        return [rich(item, load) for item in cast("list[Any]", value)]
+    if not isinstance(value, dict):
+        return value
+    known = cast("dict[str, Any]", value)
+    if "$bytes" in known:
+        return base64.b64decode(known["$bytes"])
+    if "$tuple" in known:
+        return tuple(rich(item, load) for item in known["$tuple"])
+    if "$array" in known:
+        return load(int(known["$array"])).transpose(np.argsort(known["order"]))
+    return {key: rich(item, load) for key, item in known.items()}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,23 @@
+"""choose(): the method and settings for an image, and why, in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from core.image import Image
+from core.method import Method
+from core.recipe import Recipe, Step
+
+BEST, FAST = "dct", "fast"
+LARGE = 60.0  # megapixels from which the fast method is the better start
+
+
+def choose(methods: Mapping[str, type[Method]], image: Image) -> tuple[Recipe, str]:
+    """A recipe of one step at its defaults (they follow the measured noise), and the reason."""
+    if image.megapixels > LARGE and FAST in methods:
+        method = methods[FAST]()
+        why = f"{method.title}: the image has {image.megapixels:.0f} megapixels."
+    else:
+        method = methods[BEST]()
+        why = f"{method.title}: the best of our tables for {image.kind} images of this size."
+    return Recipe((Step(method),)), why

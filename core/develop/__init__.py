@@ -1,0 +1,30 @@
+"""Develop: stored pixels to what the eye sees, on one path for before, after and export.
+
+Two halves. `develop` (store.py) turns a region of stored pixels into a uint16 *store*: black and
+white levels, white balance, demosaic, binning to a display level. `to_screen` (screen.py) turns a
+store, at screen resolution, into 8-bit RGB: exposure, matrix, tone, monitor profile. The first runs
+when pixels, white balance, highlights or quality change, the second on every repaint.
+"""
+
+from core.develop.look import Look, Profile, balance, settle, temperature
+from core.develop.screen import export_rgb, thumbnail, to_screen, upright, upright_point
+from core.develop.store import develop, levels, proxy, proxy_noise, reach, region_pixels
+
+__all__ = [
+    "Look",
+    "Profile",
+    "balance",
+    "develop",
+    "export_rgb",
+    "levels",
+    "proxy",
+    "proxy_noise",
+    "reach",
+    "region_pixels",
+    "settle",
+    "temperature",
+    "thumbnail",
+    "to_screen",
+    "upright",
+    "upright_point",
+]

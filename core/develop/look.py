@@ -1,0 +1,127 @@
+"""Look: how an image is shown. Values only; nothing here touches the pixels that are denoised."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.image import Color, Image
+
+Triple = tuple[float, float, float]
+IDENTITY: tuple[Triple, Triple, Triple] = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A monitor: linear sRGB to its linear RGB, then its curve (gamma 0 = the sRGB curve)."""
+
+    matrix: tuple[Triple, Triple, Triple] = IDENTITY
+    gamma: float = 0.0
+
+
+@dataclass(frozen=True)
+class Look:
+    """How to show an image. None = automatic; `settle` fills those in from an image.
+
+    `wb`, `highlights`, `quality` and `extent` shape the store, all others act at screen resolution.
+    """
+
+    exposure: float = 0.0  # EV, in linear light
+    wb: Triple | None = None  # multipliers of R, G, B; None = as shot
+    highlights: Literal["clip", "recover"] = "clip"
+    tone: Literal["srgb", "bt709", "filmic"] = "srgb"  # of mosaic and linear images
+    quality: Literal["fast", "still"] = "still"
+    window: tuple[float, float] | None = None  # plain arrays: stored values shown black and white
+    extent: tuple[float, float] | None = None  # plain arrays: the stored values a store can hold
+    profile: Profile | None = None  # None = sRGB
+
+    @property
+    def stored(self) -> Look:
+        """The part a store depends on: equal `stored` means that a store can be kept."""
+        return Look(
+            wb=self.wb, highlights=self.highlights, quality=self.quality, extent=self.extent
+        )
+
+
+def settle(image: Image, look: Look) -> Look:
+    """The look with all that is automatic filled in from `image`.
+
+    Settle once, with the source, and show both before and after with the result: else each would
+    get a window of its own.
+    """
+    wb = look.wb or (image.color.wb if image.color else (1.0, 1.0, 1.0))
+    if image.kind != "array" or (look.window and look.extent):
+        return replace(look, wb=wb)
+    values = _sample(image)
+    extent = look.extent
+    if extent is None:
+        low, high = float(values.min()), float(values.max())
+        slack = 0.1 * (high - low) or 0.5  # the sample may have missed the extremes
+        extent = (low - slack, high + slack)
+    window = look.window
+    if window is None:
+        low, high = (float(v) for v in np.percentile(values, (0.5, 99.5)))
+        window = (low, high) if high > low else (low, low + 1)
+    return replace(look, wb=wb, window=window, extent=extent)
+
+
+def _sample(image: Image, most: int = 1_000_000) -> NDArray[np.float32]:
+    """About `most` finite values from all over the image (a single 0 where there are none)."""
+    shape = image.pixels.shape
+    step = max(int(np.ceil(np.sqrt(np.prod(shape) / most))), 1)
+    frames = (slice(None, None, max(shape[0] // 8, 1)),) if len(shape) > 3 else ()
+    picked = np.asarray(image.pixels[(*frames, ..., slice(None, None, step), slice(None))])
+    values = picked[..., ::step].astype(np.float32).ravel()
+    values = values[np.isfinite(values)]
+    return values if values.size else np.zeros(1, np.float32)
+
+
+_XYZ_TO_SRGB = np.array(
+    [[3.2404542, -1.5371385, -0.4985314], [-0.9692660, 1.8760108, 0.0415560],
+     [0.0556434, -0.2040259, 1.0572252]]
+)  # fmt: skip
+
+
+def balance(color: Color, kelvin: float, tint: float = 0.0) -> Triple:
+    """White balance multipliers (green 1) for light of a colour temperature, 2000..25000 K.
+
+    `tint` in 1/100 EV of green: above 0 more magenta. The light's colour is seen by the camera
+    through its matrix and its daylight balance (a D65 matrix, so far from daylight it is a guess).
+    """
+    camera = np.linalg.inv(np.asarray(color.matrix, float)) @ _XYZ_TO_SRGB @ _white(kelvin)
+    seen = np.maximum(camera / np.asarray(color.daylight, float), 1e-4)
+    red, green, blue = (float(v) for v in 1 / seen)
+    green *= 2 ** (-tint / 100)
+    return red / green, 1.0, blue / green
+
+
+def temperature(color: Color, wb: Triple) -> tuple[float, float]:
+    """Kelvin and tint whose `balance` is `wb` (the nearest, where it lies beyond 2000..25000 K)."""
+    low, high = 2000.0, 25000.0
+    wanted = wb[0] / wb[2]
+    for _ in range(40):  # red over blue grows with the temperature
+        middle = (low * high) ** 0.5
+        red, _, blue = balance(color, middle)
+        low, high = (middle, high) if red / blue < wanted else (low, middle)
+    red, _, blue = balance(color, low)
+    ratio = (wb[0] * wb[2]) ** 0.5 / wb[1] / (red * blue) ** 0.5
+    return low, 100 * float(np.log2(ratio))
+
+
+def _white(kelvin: float) -> NDArray[np.float64]:
+    """XYZ of daylight (CIE D series) from 4000 K, of a black body (Kim et al. 2002) below."""
+    t = 1e3 / min(max(kelvin, 1667.0), 25000.0)
+    if kelvin >= 4000:
+        a = (-4.6070, 2.9678, 0.09911, 0.244063) if kelvin <= 7000 else (
+            -2.0064, 1.9018, 0.24748, 0.237040)  # fmt: skip
+        x = ((a[0] * t + a[1]) * t + a[2]) * t + a[3]
+        y = -3.0 * x * x + 2.870 * x - 0.275
+    else:
+        x = ((-0.2661239 * t - 0.2343589) * t + 0.8776956) * t + 0.179910
+        b = (-1.1063814, -1.34811020, 2.18555832, -0.20219683) if kelvin <= 2222 else (
+            -0.9549476, -1.37418593, 2.09137015, -0.16748867)  # fmt: skip
+        y = ((b[0] * x + b[1]) * x + b[2]) * x + b[3]
+    return np.array([x / y, 1.0, (1 - x - y) / y])

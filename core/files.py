@@ -1,0 +1,372 @@
+"""Opening and saving: every file is decoded by a child process, every export is read back."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import weakref
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from core.child import rich, samples, unpack
+from core.format import Format, Output, UnreadableFile, UnwritableFile, arrange, file_order
+from core.image import Array, Image
+from core.method import Cancelled
+from core.registry import Registry
+
+PREFIX = "sordino-decode-"
+SECONDS = 20.0  # of wall time for a decode, and two more per megapixel
+DAY = 86400.0
+
+Cancel = Callable[[], bool]
+
+
+def never() -> bool:
+    """Nobody cancels."""
+    return False
+
+
+def command() -> list[str]:
+    """How the child process is started."""
+    if getattr(sys, "frozen", False):
+        return [sys.executable, "--child"]
+    return [sys.executable, "-P", "-m", "core.child"]  # -P: never import from the current folder
+
+
+class Decoder:
+    """Runs decodes in child processes. `warm` keeps one started, so that files open sooner.
+
+    Each child decodes one file: what one file broke no other file meets. Use as a context manager
+    or close() it.
+    """
+
+    def __init__(self, warm: bool = False) -> None:
+        self._warm = warm
+        self._ready: subprocess.Popen[bytes] | None = _start() if warm else None
+
+    def __enter__(self) -> Decoder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the waiting child."""
+        ready, self._ready, self._warm = self._ready, None, False
+        if ready is not None:
+            _end(ready)
+
+    def decode(self, request: Mapping[str, Any], folder: Path, cancelled: Cancel) -> dict[str, Any]:
+        """The child's reply to one request. Raises UnreadableFile or Cancelled."""
+        process, self._ready = self._ready, None
+        if process is None or process.poll() is not None:
+            process = _start()
+        try:
+            _wait(process, request, folder, cancelled)
+            name = Path(request["path"]).name
+            reply = _reply(process.returncode, folder, name)
+        finally:
+            _end(process)
+        if self._warm:
+            self._ready = _start()
+        if "error" in reply:
+            raise UnreadableFile(str(reply["error"]))
+        return reply
+
+
+def find_format(registry: Registry, path: Path) -> Format:
+    """Who reads this file, judged by its first 4 KiB. Raises UnreadableFile."""
+    name = path.name or str(path)
+    try:
+        if path.is_dir():
+            raise UnreadableFile(f"{name} is a folder: name the files in it.")
+        if path.exists() and not path.is_file():
+            raise UnreadableFile(f"{name} is not a regular file: copy its contents to one first.")
+        with path.open("rb") as file:
+            head = file.read(4096)
+    except FileNotFoundError:
+        raise UnreadableFile(f"{name} does not exist: check the name and the folder.") from None
+    except PermissionError:
+        raise UnreadableFile(f"{name} may not be read: ask its owner for permission.") from None
+    except (OSError, ValueError) as error:
+        raise UnreadableFile(f"{name} could not be opened: {_why(error)}.") from None
+    if not head:
+        raise UnreadableFile(f"{name} is empty: copy it again from where it came from.")
+    for found in registry.formats:
+        with contextlib.suppress(Exception):  # a plugin that stumbles does not know the file
+            if found.sniff(head, name):
+                return found
+    known = ", ".join(found.title for found in registry.formats)
+    raise UnreadableFile(f"{name} is of no known format: convert it to one of {known}.")
+
+
+def read_header(
+    registry: Registry, path: Path, cancelled: Cancel = never, decoder: Decoder | None = None
+) -> dict[str, Any]:
+    """Kind, axes, shape, dtype and metadata without the pixels. Raises UnreadableFile."""
+    with _folder() as folder:
+        request = _request(find_format(registry, path), path, folder, "header")
+        reply = (decoder or Decoder()).decode(request, folder, cancelled)
+        return cast("dict[str, Any]", rich(reply["header"], _nothing))
+
+
+def open_image(
+    registry: Registry,
+    path: Path,
+    cancelled: Cancel = never,
+    decoder: Decoder | None = None,
+    axes: str = "",
+) -> Image:
+    """The image in a file, decoded by a child process; its pixels are mapped, read-only.
+
+    `axes` names the dimensions in the file's order where the file cannot say it ("tyx" for an
+    array). Raises UnreadableFile, and Cancelled when `cancelled()` became true.
+    """
+    image = _decode(find_format(registry, path), path, cancelled, decoder)
+    return relabel(image, axes) if axes else image
+
+
+def relabel(image: Image, axes: str) -> Image:
+    """The same numbers with other axes, given in the file's order. Raises UnreadableFile."""
+    order = str(image.meta.get("order", image.axes))
+    pixels = np.asarray(image.pixels[...])
+    pixels = pixels.transpose([image.axes.index(letter) for letter in order])
+    try:
+        view, found = arrange(pixels, axes)
+    except ValueError as error:
+        raise UnreadableFile(f"{Path(image.path).name} cannot be opened so: {error}.") from None
+    meta = {**image.meta, "order": axes}
+    return replace(image, pixels=view, axes=found, meta=meta)
+
+
+def save_image(
+    registry: Registry,
+    path: Path,
+    image: Image,
+    source: Image,
+    output: Output | None = None,
+    cancelled: Cancel = never,
+) -> Path:
+    """Write an image beside its target, read it back, compare, then rename; returns the path.
+
+    `source` is what the image was made from: its metadata is kept and its file never touched.
+    On any failure nothing is left. Raises UnwritableFile, or Cancelled.
+    """
+    output = output or Output()
+    writer = find_writer(registry, path, image)
+    _may_write(path, (image, source), output)
+    expected = writer.stored(image, output)
+    need = 1.1 * expected.nbytes / (4 if writer.tolerance else 1) + (4 << 20)
+    if shutil.disk_usage(path.parent).free < need:
+        raise UnwritableFile(f"{path.name} needs {need / 1e6:.0f} MB: free that much on the disk.")
+    part = path.with_name(f".{path.stem}.part-{os.getpid()}{path.suffix}")
+    try:
+        writer.write(part, image, source, output)
+        if cancelled():
+            raise Cancelled
+        back = _decode(writer, part, cancelled)
+        if not _same(back, expected, file_order(image, source), writer.tolerance):
+            raise UnwritableFile(f"{path.name} read back differently: try another format.")
+        _flush(part)
+        if path.exists() and not output.overwrite:  # somebody else wrote it meanwhile
+            raise UnwritableFile(f"{path.name} exists: allow overwriting or choose another name.")
+        part.replace(path)
+        _flush(path.parent)
+    except UnreadableFile as error:
+        raise UnwritableFile(f"{path.name} was written but not readable: {error}") from None
+    except OSError as error:
+        raise UnwritableFile(f"{path.name} could not be written: {_why(error)}.") from None
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+    return path
+
+
+def find_writer(registry: Registry, path: Path, image: Image) -> Format:
+    """Who writes this kind of image under this suffix. Raises UnwritableFile."""
+    suffix = path.suffix.lower()
+    able = [found for found in registry.formats if suffix in found.writes]
+    for found in able:
+        if image.kind in found.takes:
+            return found
+    if able:
+        others = {name for found in registry.formats if image.kind in found.takes
+                  for name in found.writes}  # fmt: skip
+        hint = f"choose one of {', '.join(sorted(others))}" if others else "no format takes it"
+        raise UnwritableFile(f"{suffix} files cannot hold a {image.kind} image: {hint}.")
+    known = ", ".join(sorted({name for found in registry.formats for name in found.writes}))
+    raise UnwritableFile(f"{path.name} has no suffix that can be written: choose one of {known}.")
+
+
+def _may_write(path: Path, images: tuple[Image, ...], output: Output) -> None:
+    if not path.parent.is_dir():
+        raise UnwritableFile(f"The folder {path.parent} does not exist: create it first.")
+    if not os.access(path.parent, os.W_OK):
+        raise UnwritableFile(f"The folder {path.parent} may not be written to: choose another.")
+    if not path.exists() and not path.is_symlink():
+        return
+    sources = [Path(image.path) for image in images if image.path]
+    if any(one.exists() and path.exists() and os.path.samefile(one, path) for one in sources):
+        raise UnwritableFile(f"{path.name} is the source itself: choose another name.")
+    if path.is_dir():
+        raise UnwritableFile(f"{path.name} is a folder: choose another name.")
+    if not output.overwrite:
+        raise UnwritableFile(f"{path.name} exists: allow overwriting or choose another name.")
+
+
+def _same(found: Image, expected: Array, order: str, tolerance: float) -> bool:
+    """Are these the pixels? Where a file cannot name its axes, `order` does."""
+    pixels = np.asarray(found.pixels[...])
+    if pixels.shape == expected.shape and pixels.dtype == expected.dtype:
+        if tolerance:
+            apart = np.abs(pixels.astype(np.float32) - expected.astype(np.float32))
+            return float(apart.mean()) <= tolerance
+        if np.array_equal(pixels, expected, equal_nan=expected.dtype.kind == "f"):
+            return True
+    if pixels.ndim != len(order) or found.meta.get("order", order) == order:
+        return False
+    return _same(relabel(found, order), expected, order, tolerance)
+
+
+def _flush(path: Path) -> None:
+    """Have the disk really hold a file, or a folder's new names (which Windows cannot open)."""
+    if path.is_dir() and sys.platform == "win32":
+        return
+    handle = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _decode(reader: Format, path: Path, cancelled: Cancel, decoder: Decoder | None = None) -> Image:
+    name = path.name
+    with _folder() as folder:
+        request = _request(reader, path, folder, "image")
+        reply = (decoder or Decoder()).decode(request, folder, cancelled)
+        try:
+            image = unpack(reply["image"], lambda number: _map(folder, number))
+        except (KeyError, TypeError, ValueError, OSError) as error:
+            raise UnreadableFile(f"{name} was decoded to nonsense: {_why(error)}.") from None
+    return replace(image, path=str(path))
+
+
+def _request(reader: Format, path: Path, folder: Path, what: str) -> dict[str, str]:
+    cls = type(reader)
+    file = getattr(sys.modules[cls.__module__], "__file__", None) or ""
+    return {
+        "what": what,
+        "path": str(path.resolve()),
+        "folder": str(folder),
+        "module": cls.__module__,
+        "file": file,
+        "format": cls.__name__,
+    }
+
+
+def _start() -> subprocess.Popen[bytes]:
+    places = os.pathsep.join(place for place in sys.path if place)
+    environment = {**os.environ, "PYTHONPATH": places, "OPENBLAS_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        command(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=environment,
+        start_new_session=True,  # Ctrl+C is for the parent, who ends the child
+        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+    )
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(OSError):
+        if process.stdin is not None:
+            process.stdin.close()
+    if process.poll() is None:
+        process.kill()
+    process.wait()
+
+
+def _wait(
+    process: subprocess.Popen[bytes], request: Mapping[str, Any], folder: Path, cancelled: Cancel
+) -> None:
+    begin = time.monotonic()
+    assert process.stdin is not None
+    with contextlib.suppress(OSError):  # a child that died says so by its exit status
+        process.stdin.write(json.dumps(request).encode() + b"\n")
+        process.stdin.close()
+    allowed, header = SECONDS, folder / "header.json"
+    while process.poll() is None:
+        if cancelled():
+            raise Cancelled
+        if allowed == SECONDS and header.exists():
+            count = samples(json.loads(header.read_text(encoding="utf-8")))
+            allowed = SECONDS + max(2 * count / 1e6, 1e-3)
+        if time.monotonic() - begin > allowed:
+            name = Path(request["path"]).name
+            raise UnreadableFile(f"{name} takes too long to decode: it is probably damaged.")
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0.02)
+
+
+def _reply(status: int, folder: Path, name: str) -> dict[str, Any]:
+    reply = folder / "reply.json"
+    if status == 0 and reply.exists():
+        return json.loads(reply.read_text(encoding="utf-8"))
+    if "No space left" in _log(folder):
+        raise UnreadableFile(f"{name} needs room in {tempfile.gettempdir()}: free some disk space.")
+    raise UnreadableFile(f"{name} made its decoder stop (status {status}): it is probably damaged.")
+
+
+def _log(folder: Path) -> str:
+    with contextlib.suppress(OSError), (folder / "log").open("rb") as file:
+        return file.read(65536).decode("utf-8", "replace")
+    return ""
+
+
+def _map(folder: Path, number: int) -> Array:
+    """A read-only array on a file that is removed with it (on POSIX at once, when mapped)."""
+    mapped = np.load(folder / f"{number}.npy", mmap_mode="r", allow_pickle=False)
+    if sys.platform == "win32":
+        weakref.finalize(mapped._mmap, shutil.rmtree, folder, ignore_errors=True)
+    return np.asarray(mapped)
+
+
+def _nothing(number: int) -> Array:
+    raise UnreadableFile("The header holds arrays, which it may not.")
+
+
+@contextlib.contextmanager
+def _folder() -> Generator[Path]:
+    """A private folder on a disk; a 64 MB /dev/shm, usual in containers, ends in a bus error."""
+    base = Path(tempfile.gettempdir())
+    if base.is_relative_to("/dev/shm"):
+        base = Path("/var/tmp")
+    _sweep(base)
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sweep(base: Path) -> None:
+    """Remove what runs that crashed have left: folders of a day ago (in use they live minutes)."""
+    with contextlib.suppress(OSError), os.scandir(base) as entries:
+        for entry in entries:
+            if entry.name.startswith(PREFIX) and entry.stat().st_mtime < time.time() - DAY:
+                shutil.rmtree(entry.path, ignore_errors=True)
+
+
+def _why(error: BaseException) -> str:
+    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).rstrip(".")

@@ -1,0 +1,172 @@
+# pyright: basic
+# (numba's decorators are untyped)
+"""Overlapping 8x8 DCT shrinkage of one plane on the CPU, single-threaded, without the GIL.
+
+All blocks of a row are done side by side, one block per SIMD lane. Vertical transforms are shared
+by the blocks that overlap in x: forward once per column, inverse once per column after the blocks
+were added up. Buffers are flat with constant strides, so that LLVM vectorises the loops.
+"""
+
+from __future__ import annotations
+
+from math import cos, pi
+
+import numpy as np
+from numba import njit
+
+B = 8  # edge of a block
+LANES = 64  # blocks done side by side
+WIDE = LANES + B  # columns of each phase that they touch, and a little more
+
+R8 = np.float32(0.125**0.5)
+C1, C2, C3, C5, C6, C7 = (np.float32(0.5 * cos(k * pi / 16)) for k in (1, 2, 3, 5, 6, 7))
+ONE, ZERO = np.float32(1), np.float32(0)
+
+fast = njit(nogil=True, cache=True, fastmath={"contract", "reassoc", "nsz"}, error_model="numpy")
+
+
+@fast
+def _forward(a, start, stride, count):
+    """8-point orthonormal DCT in place: sample i of lane b lies at start + i * stride + b."""
+    for b in range(start, start + count):
+        x0, x7 = a[b], a[b + 7 * stride]
+        x1, x6 = a[b + stride], a[b + 6 * stride]
+        x2, x5 = a[b + 2 * stride], a[b + 5 * stride]
+        x3, x4 = a[b + 3 * stride], a[b + 4 * stride]
+        s0, s1, s2, s3 = x0 + x7, x1 + x6, x2 + x5, x3 + x4
+        d0, d1, d2, d3 = x0 - x7, x1 - x6, x2 - x5, x3 - x4
+        t0, t1, t2, t3 = s0 + s3, s1 + s2, s0 - s3, s1 - s2
+        a[b] = R8 * (t0 + t1)
+        a[b + 4 * stride] = R8 * (t0 - t1)
+        a[b + 2 * stride] = C2 * t2 + C6 * t3
+        a[b + 6 * stride] = C6 * t2 - C2 * t3
+        a[b + stride] = C1 * d0 + C3 * d1 + C5 * d2 + C7 * d3
+        a[b + 3 * stride] = C3 * d0 - C7 * d1 - C1 * d2 - C5 * d3
+        a[b + 5 * stride] = C5 * d0 - C1 * d1 + C7 * d2 + C3 * d3
+        a[b + 7 * stride] = C7 * d0 - C5 * d1 + C3 * d2 - C1 * d3
+
+
+@fast
+def _inverse(a, start, stride, count):
+    """The inverse of `_forward`, in place."""
+    for b in range(start, start + count):
+        x0, x4 = R8 * a[b], R8 * a[b + 4 * stride]
+        x2, x6 = a[b + 2 * stride], a[b + 6 * stride]
+        x1, x3 = a[b + stride], a[b + 3 * stride]
+        x5, x7 = a[b + 5 * stride], a[b + 7 * stride]
+        p, q, r, s = x0 + x4, x0 - x4, C2 * x2 + C6 * x6, C6 * x2 - C2 * x6
+        e0, e1, e2, e3 = p + r, q + s, q - s, p - r
+        o0 = C1 * x1 + C3 * x3 + C5 * x5 + C7 * x7
+        o1 = C3 * x1 - C7 * x3 - C1 * x5 - C5 * x7
+        o2 = C5 * x1 - C1 * x3 + C7 * x5 + C3 * x7
+        o3 = C7 * x1 - C5 * x3 + C3 * x5 - C1 * x7
+        a[b], a[b + 7 * stride] = e0 + o0, e0 - o0
+        a[b + stride], a[b + 6 * stride] = e1 + o1, e1 - o1
+        a[b + 2 * stride], a[b + 5 * stride] = e2 + o2, e2 - o2
+        a[b + 3 * stride], a[b + 4 * stride] = e3 + o3, e3 - o3
+
+
+@fast
+def _spectra(source, y, j, columns, coefs):
+    """Coefficients of LANES blocks at row y, phase column j on: coefs[(8 ky + kx) * LANES + b]."""
+    step, width = source.shape[1], source.shape[2]
+    span = step * WIDE
+    used = min(WIDE, width - j)
+    for i in range(B):
+        for phase in range(step):
+            row, at = source[y + i, phase], i * span + phase * WIDE
+            for b in range(used):
+                columns[at + b] = row[j + b]
+    _forward(columns, 0, span, span)
+    for ky in range(B):
+        for i in range(B):
+            at = ky * span + (i % step) * WIDE + i // step
+            to = (ky * B + i) * LANES
+            for b in range(LANES):
+                coefs[to + b] = columns[at + b]
+        _forward(coefs, ky * B * LANES, LANES, LANES)
+
+
+@fast
+def _hard(coefs, threshold, weight):
+    """Drop small coefficients but the mean; weight = 1 / number kept (as BM3D)."""
+    for b in range(LANES):
+        weight[b] = ONE
+    for n in range(1, B * B):
+        for b in range(n * LANES, n * LANES + LANES):
+            keep = abs(coefs[b]) > threshold
+            coefs[b] = coefs[b] if keep else ZERO
+            weight[b - n * LANES] += ONE if keep else ZERO
+    for b in range(LANES):
+        weight[b] = ONE / weight[b]
+
+
+@fast
+def _wiener(coefs, guide, variance, weight):
+    """Empirical Wiener factors from the guide's coefficients; weight = 1 / their energy."""
+    for b in range(LANES):
+        weight[b] = ONE
+    for n in range(1, B * B):
+        for b in range(n * LANES, n * LANES + LANES):
+            power = guide[b] * guide[b]
+            factor = power / (power + variance)
+            coefs[b] *= factor
+            weight[b - n * LANES] += factor * factor
+    for b in range(LANES):
+        weight[b] = ONE / weight[b]
+
+
+@fast
+def _add(coefs, weight, blocks, columns, total, y, j, sums, weights):
+    """Inverse transform of the weighted blocks, added to sums; their weights to weights."""
+    step, width = sums.shape[1], sums.shape[2]
+    span = step * WIDE
+    used = min(WIDE, width - j)
+    columns[:] = ZERO
+    total[:] = ZERO
+    for b in range(blocks, LANES):
+        weight[b] = ZERO
+    for ky in range(B):
+        _inverse(coefs, ky * B * LANES, LANES, LANES)
+        for i in range(B):
+            at = ky * span + (i % step) * WIDE + i // step
+            of = (ky * B + i) * LANES
+            for b in range(LANES):
+                columns[at + b] += weight[b] * coefs[of + b]
+    for i in range(B):
+        at = (i % step) * WIDE + i // step
+        for b in range(LANES):
+            total[at + b] += weight[b]
+    _inverse(columns, 0, span, span)
+    for i in range(B):
+        for phase in range(step):
+            row, mass = sums[y + i, phase], weights[y + i, phase]
+            at, of = i * span + phase * WIDE, phase * WIDE
+            for b in range(used):
+                row[j + b] += columns[at + b]
+                mass[j + b] += total[of + b]
+
+
+@fast
+def shrink(noisy, guide, level, sums, weights, first, last):
+    """Add the shrunk blocks that start in rows first..last of the step grid to sums and weights.
+
+    `noisy`, `sums` and `weights` are (H, step, W / step) float32: pixel x at [y, x % step,
+    x // step]. With a `guide` (same shape; else any array with no rows) empirical Wiener shrinkage
+    with noise variance `level`, without it hard thresholding at `level`.
+    """
+    height, step, width = noisy.shape
+    columns, coefs = np.zeros(B * step * WIDE, np.float32), np.zeros(B * B * LANES, np.float32)
+    pilot, total = np.zeros(B * B * LANES, np.float32), np.zeros(step * WIDE, np.float32)
+    weight = np.zeros(LANES, np.float32)
+    across = width - (B - 1) // step if step < B else width
+    for y in range(first, min(last, height - B + 1), step):
+        for j in range(0, across, LANES):
+            _spectra(noisy, y, j, columns, coefs)
+            if guide.shape[0]:
+                _spectra(guide, y, j, columns, pilot)
+                _wiener(coefs, pilot, level, weight)
+            else:
+                _hard(coefs, level, weight)
+            blocks = min(LANES, across - j)
+            _add(coefs, weight, blocks, columns, total, y, j, sums, weights)

@@ -1,0 +1,109 @@
+"""Recipe: which methods with which settings, in order. To and from JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+from core.method import Method
+from core.noise.model import Noise, PoissonGaussian
+
+FORMAT = 1  # of the recipe file; raised when older programs could misread it
+
+
+class BadRecipe(ValueError):
+    """A recipe could not be used. The message is one sentence for the user."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A method with its settings, and how much of its result to blend in (0..1)."""
+
+    method: Method
+    amount: float = 1.0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Steps in order. The empty recipe leaves the image as it is."""
+
+    steps: tuple[Step, ...] = ()
+
+    @property
+    def amount(self) -> float:
+        """Blend of the last step: view-only, never a reason to recompute."""
+        return self.steps[-1].amount if self.steps else 0.0
+
+    def with_amount(self, amount: float) -> Recipe:
+        """The same with another blend of the last step."""
+        if not self.steps:
+            return self
+        return Recipe((*self.steps[:-1], replace(self.steps[-1], amount=amount)))
+
+
+def to_json(recipe: Recipe, noise: Noise | None = None) -> dict[str, Any]:
+    """Plain data for a file: settings, versions and, where it was fixed, the noise model."""
+    steps = [
+        {
+            "method": step.method.id(),
+            "version": step.method.version,
+            "settings": step.method.settings(),
+            "amount": step.amount,
+        }
+        for step in recipe.steps
+    ]
+    return {"sordino": FORMAT, "noise": noise_to_json(noise), "steps": steps}
+
+
+def from_json(
+    data: object, methods: Mapping[str, type[Method]]
+) -> tuple[Recipe, PoissonGaussian | None]:
+    """Recipe and noise model (None = measure it) from parsed JSON. Raises BadRecipe."""
+    table = cast("dict[str, Any]", data if isinstance(data, dict) else {})
+    if table.get("sordino") != FORMAT:
+        raise BadRecipe(f'This is not a recipe: it needs "sordino": {FORMAT} at its top.')
+    try:
+        steps = tuple(_step(entry, methods) for entry in table["steps"])
+        return Recipe(steps), noise_from_json(table.get("noise"))
+    except BadRecipe:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadRecipe(f"The recipe cannot be used: {error}.") from None
+
+
+def parse(text: str, methods: Mapping[str, type[Method]]) -> tuple[Recipe, PoissonGaussian | None]:
+    """from_json() of a file's text."""
+    try:
+        return from_json(json.loads(text), methods)
+    except (json.JSONDecodeError, RecursionError):
+        raise BadRecipe("This is not a recipe: it is not JSON.") from None
+
+
+def _step(entry: Mapping[str, Any], methods: Mapping[str, type[Method]]) -> Step:
+    name, amount = entry["method"], float(entry.get("amount", 1.0))
+    if name not in methods:
+        raise BadRecipe(f"There is no method {name!r}; there are: {', '.join(methods)}.")
+    if not 0 <= amount <= 1:
+        raise BadRecipe(f"The amount lies between 0 and 1, not {amount:g}.")
+    return Step(methods[name].make(dict(entry.get("settings", {}))), amount)
+
+
+def noise_to_json(noise: Noise | None) -> dict[str, Any] | None:
+    """A noise model as plain data (None: to be measured)."""
+    if not isinstance(noise, PoissonGaussian):
+        return None
+    return {"model": noise.kind, "gain": list(noise.gain), "read": list(noise.read)}
+
+
+def noise_from_json(data: Mapping[str, Any] | None) -> PoissonGaussian | None:
+    """The reverse of noise_to_json(). Raises ValueError."""
+    if data is None:
+        return None
+    if data.get("model") != PoissonGaussian.kind:
+        raise ValueError(f"unknown noise model {data.get('model')!r}")
+    if "channels" in data:  # what `sordino noise --json` printed
+        pairs = [(float(c["gain"]), float(c["read"])) for c in data["channels"]]
+        return PoissonGaussian(tuple(g for g, _ in pairs), tuple(r for _, r in pairs))
+    return PoissonGaussian(tuple(map(float, data["gain"])), tuple(map(float, data["read"])))

@@ -1,0 +1,113 @@
+"""Every command once: name, shortcut, what it does. Menus, toolbar and the key list read this."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from PySide6.QtGui import QAction, QActionGroup, QKeySequence
+from PySide6.QtWidgets import QWidget
+
+from gui import theme
+
+
+@dataclass(frozen=True)
+class Command:
+    """One thing the user can do."""
+
+    id: str
+    text: str
+    keys: tuple[str, ...] = ()
+    icon: str = ""
+    group: str = ""  # exclusive, checkable commands share one
+    checkable: bool = False
+    needs_image: bool = True
+
+
+FILE = (
+    Command("open", "Open…", ("Ctrl+O",), "folder-open", needs_image=False),
+    Command("export", "Export…", ("Ctrl+E",), "image-down"),
+    Command("load_recipe", "Load recipe…", ("Ctrl+L",)),
+    Command("save_recipe", "Save recipe…", ("Ctrl+S",), "save"),
+    Command("close", "Close image", ("Ctrl+W",)),
+    Command("quit", "Quit", ("Ctrl+Q",), needs_image=False),
+)
+EDIT = (
+    Command("undo", "Undo", ("Ctrl+Z",), "undo-2"),
+    Command("redo", "Redo", ("Ctrl+Shift+Z", "Ctrl+Y"), "redo-2"),
+    Command("copy", "Copy settings", ("Ctrl+C",), "copy"),
+    Command("paste", "Paste settings", ("Ctrl+V",), "clipboard-paste"),
+    Command("save_preset", "Save as preset…", ("Ctrl+Shift+S",), "bookmark"),
+    Command("reset", "Reset settings", ("Ctrl+R",), "rotate-ccw"),
+    Command("more", "More amount", (".",)),
+    Command("less", "Less amount", (",",)),
+)
+COMPARE = (
+    Command("after", "After", ("1",), "image", "compare"),
+    Command("before", "Before", ("2",), "eye", "compare"),
+    Command("wipe", "Wipe", ("3",), "square-split-horizontal", "compare"),
+    Command("side", "Side by side", ("4",), "columns-2", "compare"),
+    Command("difference", "Difference", ("5",), "contrast", "compare"),
+)
+ZOOM = (
+    Command("fit", "Fit", ("F", "Ctrl+0"), "maximize"),
+    Command("full", "100 %", ("Z", "Ctrl+1"), "scan"),
+    Command("double", "200 %", ("Ctrl+2",)),
+    Command("zoom_in", "Zoom in", ("+", "="), "zoom-in"),
+    Command("zoom_out", "Zoom out", ("-",), "zoom-out"),
+    Command("left", "Pan left", ("Left",)),
+    Command("right", "Pan right", ("Right",)),
+    Command("up", "Pan up", ("Up",)),
+    Command("down", "Pan down", ("Down",)),
+)
+LOOK = (
+    Command("loupe", "Loupe", ("Shift+L",), "search", checkable=True),
+    Command("brighter", "View brighter", ("E",)),
+    Command("darker", "View darker", ("Shift+E",)),
+    Command("gain_up", "Difference: amplify more", ("]",)),
+    Command("gain_down", "Difference: amplify less", ("[",)),
+    Command("background", "Next background", ("G",)),
+)
+NOISE = (
+    Command("measure", "Measure noise", ("M",), "gauge"),
+    Command("pick", "Pick a flat area", ("Shift+M",), "pipette", checkable=True),
+    Command("lock", "Lock noise model", (), "lock", checkable=True),
+    Command("roi", "Draw area for statistics", ("R",), "square-dashed"),
+    Command("clear_roi", "Clear area", ("Shift+R",)),
+    Command("cancel", "Cancel what is running", ("Esc",), "x", needs_image=False),
+)
+HELP = (Command("keys", "Keyboard shortcuts", ("F1",), "keyboard", needs_image=False),
+        Command("about", "About Sordino", (), "info", needs_image=False))  # fmt: skip
+
+MENUS: Mapping[str, tuple[tuple[Command, ...], ...]] = {
+    "File": (FILE,),
+    "Edit": (EDIT,),
+    "View": (COMPARE, ZOOM, LOOK),
+    "Noise": (NOISE,),
+    "Help": (HELP,),
+}
+
+
+def build(parent: QWidget, calls: Mapping[str, Callable[..., object]]) -> dict[str, QAction]:
+    """An action for every command; `calls` has one function a command. Raises KeyError."""
+    groups: dict[str, QActionGroup] = {}
+    found: dict[str, QAction] = {}
+    for command in (c for parts in MENUS.values() for part in parts for c in part):
+        action = QAction(command.text, parent)
+        action.setShortcuts([QKeySequence(keys) for keys in command.keys])
+        if command.icon:
+            action.setIcon(theme.icon(command.icon))
+        keys = command.keys[0] if command.keys else ""
+        action.setToolTip(f"{command.text.rstrip('…')}{f'  ({keys})' if keys else ''}")
+        action.setCheckable(command.checkable or bool(command.group))
+        if command.group:
+            group = groups.setdefault(command.group, QActionGroup(parent))
+            group.addAction(action)
+        action.triggered.connect(_ignoring_checked(calls[command.id], command))
+        parent.addAction(action)
+        found[command.id] = action
+    return found
+
+
+def _ignoring_checked(call: Callable[..., object], command: Command) -> Callable[[bool], object]:
+    return (lambda on: call(on)) if command.checkable else (lambda _: call())

@@ -1,0 +1,133 @@
+"""How the image is shown: exposure, white balance, tone, window. View-only: nothing is denoised."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
+
+from core.develop import Look, balance, temperature
+from core.image import Image
+from core.method import Control
+from gui.rows import ChoiceRow, NumberRow, Row
+
+EXPOSURE = Control(
+    "exposure", "Exposure", "float", 0.0, -5.0, 5.0, "EV", "Brightness of the view."
+)
+KELVIN = Control(
+    "kelvin", "Temperature", "float", 5000.0, 2000.0, 15000.0, "K", "Colour of the light.", True
+)
+TINT = Control("tint", "Tint", "float", 0.0, -100.0, 100.0, "", "Green to magenta.")
+LIGHTS = Control(
+    "wb", "White balance", "choice", "as shot", choices=("as shot", "daylight", "custom"),
+    help="As the camera set it, for daylight, or your own.",
+)  # fmt: skip
+HIGHLIGHTS = Control(
+    "highlights", "Highlights", "choice", "clip", choices=("clip", "recover"),
+    help="Clip at white, or rebuild what one channel still has.",
+)  # fmt: skip
+TONE = Control(
+    "tone", "Tone curve", "choice", "srgb", choices=("srgb", "bt709", "filmic"),
+    help="From linear light to the screen.",
+)  # fmt: skip
+
+
+class LookPanel(QWidget):
+    """Shows a Look, tells of changes. Built anew for each kind of image."""
+
+    edited = Signal(object, bool)  # Look, final
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._image: Image | None = None
+        self._look = Look()
+        self.rows: dict[str, Row] = {}
+        self._lines = QVBoxLayout(self)
+        self._lines.setContentsMargins(10, 10, 10, 6)
+        self._lines.setSpacing(8)
+        self._lines.addStretch()
+
+    def set_image(self, image: Image | None) -> None:
+        """The rows that this kind of image has."""
+        self._image = image
+        while self._lines.count() > 1:
+            gone = self._lines.takeAt(0).widget()
+            if gone is not None:
+                gone.deleteLater()
+        self.rows = {}
+        if image is None:
+            return
+        for control in _controls(image):
+            made = NumberRow(control) if control.type == "float" else ChoiceRow(control)
+            made.edited.connect(lambda v, final, n=control.name: self._edit(n, v, final))
+            self.rows[control.name] = made
+            self._lines.insertWidget(self._lines.count() - 1, made)
+        if image.color is not None:
+            note = QLabel(f"Camera white balance: {image.color.wb_source}")
+            note.setProperty("role", "soft")
+            self._lines.insertWidget(self._lines.count() - 1, note)
+
+    def set_look(self, look: Look) -> None:
+        """Show a look; silent."""
+        self._look = look
+        for name, row in self.rows.items():
+            if not row.held:
+                row.set_value(self._value(name, look))
+
+    def _value(self, name: str, look: Look) -> object:
+        color = self._image.color if self._image else None
+        if name in ("kelvin", "tint") and color is not None:
+            kelvin, tint = temperature(color, look.wb or color.wb)
+            low, high = (15000.0, -100.0), (2000.0, 100.0)
+            return round(min(max(kelvin, high[0]), low[0])) if name == "kelvin" else round(
+                min(max(tint, low[1]), high[1]), 1
+            )  # fmt: skip
+        if name == "wb" and color is not None:
+            known = {None: "as shot", color.wb: "as shot", color.daylight: "daylight"}
+            return known.get(look.wb, "custom")
+        if name in ("low", "high") and look.window is not None:
+            return look.window[name == "high"]
+        return getattr(look, name)
+
+    def _edit(self, name: str, value: object, final: bool) -> None:
+        look = self._look
+        color = self._image.color if self._image else None
+        if name == "wb" and color is not None:
+            wb = {"as shot": color.wb, "daylight": color.daylight}.get(str(value), look.wb)
+            look = replace(look, wb=wb)
+        elif name in ("kelvin", "tint") and color is not None:
+            kelvin, tint = (float(self.rows[n].value) for n in ("kelvin", "tint"))
+            look = replace(look, wb=balance(color, kelvin, tint))
+        elif name in ("low", "high") and look.window is not None:
+            low, high = look.window
+            window = (low, float(value)) if name == "high" else (float(value), high)  # type: ignore[arg-type]
+            if window[0] < window[1]:
+                look = replace(look, window=window)
+        else:
+            look = replace(look, **{name: value})
+        self._look = look
+        self.edited.emit(look, final)
+        for other in ("wb", "kelvin", "tint"):
+            if other in self.rows and other != name and not self.rows[other].held:
+                self.rows[other].set_value(self._value(other, look))
+
+
+def _controls(image: Image) -> list[Control]:
+    if image.kind in ("mosaic", "linear"):
+        return [EXPOSURE, *([LIGHTS, KELVIN, TINT] if image.color else []), HIGHLIGHTS, TONE]
+    if image.kind == "display":
+        return [EXPOSURE]
+    return []  # plain arrays: see window()
+
+
+def window_controls(look: Look) -> list[Control]:
+    """Rows for the two ends of a plain array's window."""
+    low, high = look.extent or (0.0, 1.0)
+    start = look.window or (low, high)
+    return [
+        Control("low", "Shown black", "float", start[0], low, high, "", "Stored value shown black."),
+        Control(
+            "high", "Shown white", "float", start[1], low, high, "", "Stored value shown white."
+        ),
+    ]

@@ -1,0 +1,291 @@
+"""The noise of the picture: numbers, verdict, mean-variance plot; measured, picked or typed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import (
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from core.method import Control
+from core.noise.model import CANNOT_TELL, DOUBTFUL, GOOD, ChannelFit, Measured, PoissonGaussian
+from gui import theme
+from gui.controls import NumberEdit
+from gui.numbers import text
+from gui.plots import SYMBOLS, Plot, mark, pen
+
+BY_HAND = "by hand"
+ICONS = {
+    GOOD: "circle-check",
+    DOUBTFUL: "triangle-alert",
+    CANNOT_TELL: "circle-help",
+    BY_HAND: "sliders-horizontal",
+}
+
+
+class Verdict(QWidget):
+    """A word with an icon of its own shape; the sentence is its tooltip."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.icon, self.word = QLabel(), QLabel()
+        line = QHBoxLayout(self)
+        line.setContentsMargins(0, 0, 0, 0)
+        line.setSpacing(4)
+        line.addWidget(self.icon)
+        line.addWidget(self.word, 1)
+
+    def set_value(self, word: str, why: str) -> None:
+        """Show a verdict."""
+        self.word.setText(word)
+        self.setToolTip(why)
+        look = theme.colors()
+        color = look.alarm if word in (DOUBTFUL, CANNOT_TELL) else look.text
+        name = ICONS.get(word)
+        self.icon.setVisible(name is not None)
+        if name:
+            self.icon.setPixmap(theme.pixmap(name, 14, self.devicePixelRatioF(), color))
+
+
+class ChannelRow:
+    """The widgets of one channel in the table."""
+
+    def __init__(self, panel: NoisePanel, grid: QGridLayout, line: int, name: str) -> None:
+        self.name = name
+        self.label = QLabel(mark(name))
+        self.gain = self._edit(panel, "gain", f"Gain {name}")
+        self.read = self._edit(panel, "read", f"Read noise {name}")
+        self.range = QLabel()
+        self.range.setProperty("role", "soft")
+        self.range.setToolTip("Where the true read noise lies, as far as this picture can tell")
+        self.range.setAlignment(Qt.AlignmentFlag.AlignRight)
+        self.verdict = Verdict()
+        for column, part in enumerate((self.label, self.gain, self.read, self.verdict)):
+            grid.addWidget(part, line, column)
+        grid.addWidget(self.range, line + 1, 1, 1, 2)
+
+    def _edit(self, panel: NoisePanel, what: str, label: str) -> NumberEdit:
+        edit = NumberEdit(Control(what, label, "float", 0.0, 0.0, 1e12, panel.unit))
+        edit.setMinimumWidth(edit.width() * 3 // 4)
+        edit.setMaximumWidth(edit.width() * 3 // 2)
+        edit.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        edit.edited.connect(lambda _: panel.tell())
+        edit.stepped.connect(lambda steps: panel.nudge(edit, steps))
+        return edit
+
+    def set_value(self, gain: float, read: float, fit: ChannelFit | None) -> str:
+        """Show the numbers and what the measurement says of them; returns the sentence."""
+        self.gain.set_value(gain)
+        self.read.set_value(read)
+        unit = self.gain.control.unit
+        self.range.setVisible(fit is not None)
+        if fit is None:
+            word = "" if math.isnan(gain) else BY_HAND
+            self.verdict.set_value(word, "Nothing was measured in this picture.")
+            return ""
+        low, high = fit.read_range or (0.0, 0.0)
+        span = f"{text(low)} … {text(high, unit)}" if fit.read_range else CANNOT_TELL
+        self.range.setText(f"range: {span}")
+        if (gain, read) != (fit.gain, fit.read):
+            why = f"Measured: gain {text(fit.gain, unit)}, read noise {text(fit.read, unit)}."
+            self.verdict.set_value(BY_HAND, why)
+            return why
+        self.verdict.set_value(fit.verdict, fit.why)
+        return fit.why
+
+
+class NoisePanel(QWidget):
+    """var = gain * signal + read², a row a channel. Shows what set_value tells."""
+
+    measureRequested = Signal()
+    pickToggled = Signal(bool)  # the user wants to draw a flat area, or no longer
+    lockToggled = Signal(bool)
+    modelEdited = Signal(object)  # PoissonGaussian
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unit = "DN"
+        self.rows: list[ChannelRow] = []
+        self.source = QLabel()
+        self.source.setWordWrap(True)
+        self.why = QLabel()
+        self.why.setWordWrap(True)
+        self.why.setProperty("role", "soft")
+        self.why.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.plot = Plot(
+            "Variance against mean", ("", ""), ("", ""), "The mean-variance plot appears here."
+        )
+        self._table = QWidget()
+        whole = self._column = QVBoxLayout(self)
+        whole.setContentsMargins(10, 10, 10, 8)
+        whole.setSpacing(8)
+        whole.addLayout(self._buttons())
+        whole.addWidget(self.source)
+        whole.addWidget(self._table)
+        whole.addWidget(self.why)
+        whole.addWidget(self.plot, 1)
+        self.set_value(None)
+
+    def _buttons(self) -> QHBoxLayout:
+        line = QHBoxLayout()
+        line.setSpacing(6)
+        self.measure = self._button("Measure", "activity", "Measure the noise in the whole picture")
+        self.pick = self._button(
+            "Pick flat area", "pipette", "Draw a rectangle over an evenly lit area without texture"
+        )
+        self.lock = self._button("Lock", "lock-open", "Keep this model, also for the next pictures")
+        self.pick.setCheckable(True)
+        self.lock.setCheckable(True)
+        self.measure.clicked.connect(self.measureRequested)
+        self.pick.clicked.connect(self.pickToggled)
+        self.lock.clicked.connect(self._lock)
+        for button in (self.measure, self.pick, self.lock):
+            line.addWidget(button)
+        line.addStretch()
+        return line
+
+    def _button(self, words: str, icon: str, tip: str) -> QPushButton:
+        button = QPushButton(theme.icon(icon, 15), words)
+        button.setToolTip(tip)
+        return button
+
+    def set_value(
+        self,
+        model: PoissonGaussian | None,
+        measured: Measured | None = None,
+        source: str = "",
+        channels: str = "",
+        unit: str = "DN",
+    ) -> None:
+        """Show the model in use, what was measured, where the model came from ("typed", "EXIF").
+
+        `channels` has a letter a row (default: the measured channels), `unit` is that of the
+        pixels. None: nothing is known yet.
+        """
+        fits: Sequence[ChannelFit | None] = measured.channels if measured else ()
+        names = channels or "".join(fit.name[:1] for fit in fits if fit) or "Y"
+        if names != "".join(one.name for one in self.rows) or unit != self.unit:
+            self.unit = unit
+            self._build(names)
+        self._table.setEnabled(model is not None)
+        known = f"Noise model: {source}" if source else "Noise model"
+        self.source.setText(known if model else "The noise was not measured yet.")
+        said: dict[str, list[str]] = {}
+        for at, one in enumerate(self.rows):
+            gain, read = model.of(at) if model else (math.nan, math.nan)
+            fit = fits[at] if at < len(fits) else None
+            said.setdefault(one.set_value(gain, read, fit), []).append(one.name)
+        self._explain(said)
+        self._plot(model, measured, names)
+
+    def set_locked(self, on: bool) -> None:
+        """Show whether the model is kept; while it is, it cannot be changed."""
+        self.lock.setChecked(on)
+        self.lock.setIcon(theme.icon("lock" if on else "lock-open", 15))
+        self.lock.setText("Locked" if on else "Lock")
+        for part in (self.measure, self.pick):
+            part.setEnabled(not on)
+        for one in self.rows:
+            one.gain.setReadOnly(on)
+            one.read.setReadOnly(on)
+
+    def set_picking(self, on: bool) -> None:
+        """Show whether the next rectangle drawn in the picture is the flat area."""
+        self.pick.setChecked(on)
+
+    def tell(self) -> None:
+        """Say the model that the fields show now."""
+        gain = tuple(one.gain.value for one in self.rows)
+        read = tuple(one.read.value for one in self.rows)
+        self.modelEdited.emit(PoissonGaussian(gain, read))
+
+    def nudge(self, edit: NumberEdit, steps: int) -> None:
+        """A step is 2 %: of nothing, nothing."""
+        edit.set_value(float(f"{edit.value * 1.02**steps:.4g}"))
+        self.tell()
+
+    def _lock(self, on: bool) -> None:
+        self.set_locked(on)
+        self.lockToggled.emit(on)
+
+    def _build(self, names: str) -> None:
+        table = QWidget()
+        grid = QGridLayout(table)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setHorizontalSpacing(6)
+        grid.setVerticalSpacing(3)
+        for column, words in enumerate(("", "Gain", "Read noise", "Fit")):
+            head = QLabel(words)
+            head.setProperty("role", "soft")
+            if column in (1, 2):
+                head.setAlignment(Qt.AlignmentFlag.AlignRight)
+            grid.addWidget(head, 0, column)
+        grid.setColumnStretch(1, 1)
+        grid.setColumnStretch(2, 1)
+        self.rows = [ChannelRow(self, grid, 1 + 2 * at, name) for at, name in enumerate(names)]
+        self._column.replaceWidget(self._table, table)
+        self._table.deleteLater()
+        self._table = table
+        self.set_locked(self.lock.isChecked())
+
+    def _explain(self, said: dict[str, list[str]]) -> None:
+        who = {why: f"{', '.join(names)}: " for why, names in said.items() if why}
+        lines = [(name if len(self.rows) > 1 else "") + why for why, name in who.items()]
+        self.why.setText("\n".join(lines))
+        self.why.setVisible(bool(lines))
+
+    def _plot(self, model: PoissonGaussian | None, measured: Measured | None, names: str) -> None:
+        unit = self.unit
+        square = f"{unit}²" if unit else ""
+        self.plot.set_units(("Signal above black", unit), ("Variance", square))
+        if model is None or measured is None or not any(one.points for one in measured.channels):
+            self.plot.draw(None)
+            return
+
+        def paint(pyqtgraph: Any, item: Any) -> None:
+            reach = top = 0.0
+            for at, (name, fit) in enumerate(zip(names, measured.channels, strict=False)):
+                right = max((mean for mean, _ in fit.points), default=0.0)
+                spread = sorted(variance for _, variance in fit.points)
+                usual = spread[int(len(spread) * 0.97)] if spread else 0.0  # not the outliers
+                gain, read = model.of(at)
+                item.addItem(_scatter(pyqtgraph, name, fit))
+                _line(pyqtgraph, item, name, gain, read, right)
+                if (gain, read) != (fit.gain, fit.read):
+                    _line(pyqtgraph, item, name, fit.gain, fit.read, right, dotted=True)
+                reach, top = max(reach, right), max(top, gain * right + read**2, usual)
+            item.setXRange(0, reach or 1, padding=0.02)
+            item.setYRange(0, top * 1.08 or 1, padding=0)
+
+        self.plot.draw(paint)
+
+
+def _scatter(pyqtgraph: Any, name: str, fit: ChannelFit) -> Any:
+    color = pyqtgraph.mkColor(theme.CHANNELS.get(name, theme.CHANNELS["Y"]))
+    color.setAlpha(120 if len(fit.points) > 50 else 220)
+    means, variances = zip(*fit.points, strict=True) if fit.points else ((), ())
+    look = {"symbol": SYMBOLS.get(name, "o"), "size": 5 if len(means) > 50 else 8}
+    return pyqtgraph.ScatterPlotItem(means, variances, pen=None, brush=color, **look)
+
+
+def _line(
+    pyqtgraph: Any,
+    item: Any,
+    name: str,
+    gain: float,
+    read: float,
+    right: float,
+    dotted: bool = False,
+) -> None:
+    line = pen(pyqtgraph, name, dotted=dotted)
+    item.plot([0.0, right], [read**2, gain * right + read**2], pen=line, antialias=True)

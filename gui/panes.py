@@ -1,0 +1,69 @@
+"""Panes: which layer is seen through which part of the widget. Device pixels, no Qt."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import NamedTuple
+
+from core.tiles import Region
+from gui.camera import Camera, Frame
+
+MAGNIFY = 4  # by the loupe, on top of the zoom
+
+
+class Compare(Enum):
+    """What is shown."""
+
+    AFTER = "after"
+    BEFORE = "before"
+    WIPE = "wipe"
+    SIDE = "side by side"
+    DIFFERENCE = "difference"
+
+
+class Pane(NamedTuple):
+    """A view: what it shows, the box it is laid out in, and the part of it that is painted."""
+
+    shows: Compare
+    camera: Camera
+    place: Region
+    clip: Region
+
+    @property
+    def view(self) -> Frame:
+        """The map between device and sensor."""
+        return self.camera.view(self.place)
+
+    def frame(self, dirty: Region | None = None) -> Frame | None:
+        """What there is to paint of it, inside `dirty`; None if nothing."""
+        return self.camera.frame(self.place, self.clip.meet(dirty) if dirty else self.clip)
+
+
+def panes(shows: Compare, camera: Camera, whole: Region, wipe: float) -> list[Pane]:
+    """The panes of a widget of `whole` device pixels, from left to right."""
+    if shows is Compare.SIDE:
+        return halves(camera, whole)
+    if shows is Compare.WIPE:
+        x = round(wipe * whole.width)
+        left, right = Region(0, 0, whole.y1, x), Region(0, x, whole.y1, whole.x1)
+        return [
+            Pane(Compare.BEFORE, camera, whole, left),
+            Pane(Compare.AFTER, camera, whole, right),
+        ]
+    return [Pane(shows, camera, whole, whole)]
+
+
+def halves(camera: Camera, whole: Region) -> list[Pane]:
+    """Before and after side by side. The halves are equal: both show the very same pixels."""
+    half = max(whole.width // 2, 1)
+    left = Region(whole.y0, whole.x0, whole.y1, whole.x0 + half)
+    right = Region(whole.y0, whole.x1 - half, whole.y1, whole.x1)
+    return [Pane(Compare.BEFORE, camera, left, left), Pane(Compare.AFTER, camera, right, right)]
+
+
+def loupe(pane: Pane, whole: Region, y: float, x: float, edge: int) -> list[Pane]:
+    """Two squares over device (y, x), inside `whole`: before | after, both around that point."""
+    top = max(min(round(y - edge / 2), whole.y1 - edge), 0)
+    left = max(min(round(x - edge), whole.x1 - 2 * edge), 0)
+    camera = pane.camera.looking_at(*pane.view.sensor(y, x), pane.camera.scale * MAGNIFY)
+    return halves(camera, Region(top, left, top + edge, left + 2 * edge))

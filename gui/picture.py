@@ -1,0 +1,99 @@
+"""Picture: paints what is looked at.
+
+Only the visible part is resampled, from canvases of developed pixels (layers.py) through a camera
+(camera.py); `to_screen` then gives it the look.
+"""
+
+from __future__ import annotations
+
+import time
+
+from PySide6.QtCore import QRectF, Qt, QTimer
+from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent
+from PySide6.QtWidgets import QWidget
+
+from core.tiles import Region
+from gui import overlay
+from gui.panes import Pane
+from gui.render import render
+from gui.view import BACKGROUNDS, View
+
+SLOW = 0.025  # seconds per frame above which a moving picture is painted at half resolution
+
+
+class Picture(View):
+    """A view that can be seen."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._focus_shown = self._slow = self._draft = False
+        self._refine = QTimer(self, singleShot=True, interval=80)
+        self._refine.timeout.connect(self._sharpen)
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Qt: paint what is dirty."""
+        started = time.perf_counter()
+        painter = QPainter(self)
+        grey = BACKGROUNDS[self._background]
+        painter.fillRect(event.rect(), QColor(grey, grey, grey))
+        if self._camera:
+            dirty = self._device(event.rect())
+            for pane in self._panes():
+                self._paint_pane(painter, pane, dirty)
+            self._paint_overlay(painter)
+            self._paint_loupe(painter, dirty)
+        if self._focus_shown:
+            overlay.border(painter, QRectF(self.rect()), self.palette().highlight().color(), 2)
+        painter.end()
+        if event.rect() == self.rect() and not self._draft:
+            self._slow = time.perf_counter() - started > SLOW
+
+    def _paint_pane(self, painter: QPainter, pane: Pane, dirty: Region) -> None:
+        frame = pane.frame(dirty)
+        if frame is None or self._layers is None:
+            return
+        target = self._logical(frame.box)
+        if self._draft:
+            frame = frame.coarser(2)
+            target.setSize(
+                self._logical(Region.whole(2 * frame.box.height, 2 * frame.box.width)).size()
+            )
+        grey = BACKGROUNDS[self._background]
+        pixels = render(self._layers, pane.shows, frame, self._screen, self._gain, grey)
+        if pixels is None:
+            return
+        height, width = pixels.shape[:2]
+        image = QImage(pixels.data, width, height, pixels.strides[0], QImage.Format.Format_RGB32)
+        painter.drawImage(target, image)
+
+    def _paint_overlay(self, painter: QPainter) -> None:
+        area, shown = QRectF(self.rect()), self._panes()
+        clips = [self._logical(pane.clip) for pane in shown]
+        if roi := self._outline or self._roi:
+            for pane, clip in zip(shown, clips, strict=True):
+                painter.save()
+                painter.setClipRect(clip, Qt.ClipOperation.IntersectClip)
+                overlay.rectangle(painter, self._logical(pane.view.box_of(roi)))
+                painter.restore()
+        overlay.comparison(painter, self.shown, area, clips, self._wipe, self._gain)
+
+    def _paint_loupe(self, painter: QPainter, dirty: Region) -> None:
+        both = self._loupe_panes()
+        if both:
+            left, right = (self._logical(pane.clip) for pane in both)
+            grey = BACKGROUNDS[self._background]
+            painter.fillRect(left.united(right), QColor(grey, grey, grey))
+            for pane in both:
+                self._paint_pane(painter, pane, dirty)
+            overlay.loupe(painter, left, right)
+
+    def _hurry(self) -> None:
+        """The picture moves under the hand: where frames are slow, coarse ones until it rests."""
+        if self._slow:
+            self._draft = True
+            self._refine.start()
+
+    def _sharpen(self) -> None:
+        self._draft = False
+        self.update()

@@ -1,0 +1,58 @@
+"""Render: a frame of one layer, or of the difference of both, as screen pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from core.image import Array
+from gui.camera import Frame
+from gui.layers import Layers
+from gui.panes import Compare
+
+Screen = Callable[[Array], Array]  # uint16 (h, w, 3) -> uint8 RGB (h, w, 3) for the screen
+
+
+def render(
+    layers: Layers, shows: Compare, frame: Frame, screen: Screen, gain: float, grey: int
+) -> Array | None:
+    """Pixels (h, w, 4) uint8 in Qt's RGB32 order, `grey` where nothing is known; None if nowhere.
+
+    Where "after" has nothing yet "before" is shown; a difference needs both, at the same binning.
+    """
+    import cv2  # here, so that an empty window is painted without it
+
+    level = layers.level(frame.scale)
+    if shows is Compare.DIFFERENCE:
+        pixels, missing = layers.draw(("before", "after"), level, frame)
+        rgb = difference(pixels[0], pixels[1], gain) if pixels else None
+    else:
+        pixels, missing = layers.draw((shows.value,), level, frame)
+        if shows is Compare.AFTER and (not pixels or missing is not None):
+            pixels, missing = _filled(pixels, missing, *layers.draw(("before",), level, frame))
+        rgb = screen(pixels[0]) if pixels else None
+    if rgb is None:
+        return None
+    bgra = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGRA)
+    if missing is not None:
+        bgra[missing.view(bool)] = (grey, grey, grey, 255)
+    return bgra
+
+
+def difference(before: Array, after: Array, gain: float) -> Array:
+    """After minus before, amplified, as uint8: mid-grey (128) where they are equal."""
+    import cv2
+
+    step = gain / 257  # one uint16 step in 8-bit levels
+    return cv2.addWeighted(after, step, before, -step, 128, dtype=cv2.CV_8U)
+
+
+def _filled(
+    upper: list[Array], hole: Array | None, lower: list[Array], lower_hole: Array | None
+) -> tuple[list[Array], Array | None]:
+    """The lower layer's pixels where the upper has a hole."""
+    import cv2
+
+    if not upper or not lower or hole is None:
+        return (upper, hole) if upper else (lower, lower_hole)
+    cv2.copyTo(lower[0], hole, upper[0])
+    return upper, None if lower_hole is None else hole & lower_hole

@@ -1,0 +1,140 @@
+"""State: what the window shows, as one frozen value. Session: the only owner of it, with undo."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+
+from core.develop import Look
+from core.image import Image
+from core.noise.model import Measured, PoissonGaussian
+from core.recipe import Recipe
+from core.tiles import Region
+
+NOWHERE = Region(0, 0, 0, 0)
+
+
+class Origin(Enum):
+    """Where the noise model came from."""
+
+    MEASURED = "measured from this image"
+    PICKED = "measured in the picked area"
+    TYPED = "typed"
+    FILE = "loaded"
+
+
+@dataclass(frozen=True)
+class Document:
+    """An open image and all decisions about it: what undo goes back through."""
+
+    image: Image
+    recipe: Recipe = field(default_factory=Recipe)
+    noise: PoissonGaussian | None = None  # None: not measured yet
+    measured: Measured | None = None
+    origin: Origin = Origin.MEASURED
+    locked: bool = False  # the noise model stays as it is
+    look: Look = field(default_factory=Look)
+
+
+@dataclass(frozen=True)
+class View:
+    """What part of it is looked at. Never an undo step."""
+
+    visible: Region = NOWHERE
+    level: int = 1
+    roi: Region | None = None
+    held: bool = False  # a slider is being dragged
+
+
+@dataclass(frozen=True)
+class State:
+    """The window is a function of this."""
+
+    document: Document | None = None
+    view: View = field(default_factory=View)
+
+
+class Session(QObject):
+    """Holds the State. `changed(old, new)` tells everybody else; lives on the main thread."""
+
+    changed = Signal(object, object)
+    history_changed = Signal()
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.state = State()
+        self._undo: list[Document] = []
+        self._redo: list[Document] = []
+        self._open_edit = False  # a drag has begun: its further changes belong to the same step
+
+    @property
+    def document(self) -> Document | None:
+        """The open document."""
+        return self.state.document
+
+    def open(self, document: Document | None) -> None:
+        """Show another image; its history begins here."""
+        self._undo.clear()
+        self._redo.clear()
+        self._open_edit = False
+        self._replace(State(document))
+        self.history_changed.emit()
+
+    def edit(self, *, final: bool = True, **changes: Any) -> None:
+        """Change the document: one undo step; one for a whole drag (final=False until its end)."""
+        before = self.document
+        if before is None:
+            return
+        after = replace(before, **changes)
+        if after != before or self._open_edit:
+            if not self._open_edit and after != before:
+                self._undo.append(before)
+                self._redo.clear()
+            self._open_edit = not final
+        self._replace(State(after, replace(self.state.view, held=not final)))
+        self.history_changed.emit()
+
+    def learn(self, **changes: Any) -> None:
+        """Take in what was found out (a measurement): true of all steps of the history."""
+        if self.document is not None:
+            steps = self._undo, self._redo
+            self._undo, self._redo = ([replace(d, **changes) for d in step] for step in steps)
+            self._replace(replace(self.state, document=replace(self.document, **changes)))
+
+    def look_at(self, **changes: Any) -> None:
+        """Change the view: pan, zoom, ROI."""
+        self._replace(replace(self.state, view=replace(self.state.view, **changes)))
+
+    @property
+    def can_undo(self) -> bool:
+        """Is there a step to take back?"""
+        return bool(self._undo)
+
+    @property
+    def can_redo(self) -> bool:
+        """Is there a step to do again?"""
+        return bool(self._redo)
+
+    def undo(self) -> None:
+        """Back by one step."""
+        self._swap(self._undo, self._redo)
+
+    def redo(self) -> None:
+        """Forward by one step."""
+        self._swap(self._redo, self._undo)
+
+    def _swap(self, source: list[Document], target: list[Document]) -> None:
+        if not source or self.document is None:
+            return
+        target.append(self.document)
+        self._open_edit = False
+        self._replace(replace(self.state, document=source.pop()))
+        self.history_changed.emit()
+
+    def _replace(self, state: State) -> None:
+        old, self.state = self.state, state
+        if old != state:
+            self.changed.emit(old, state)

@@ -1,0 +1,301 @@
+"""What denoising did to the visible region: noise, SNR, mean, histograms, what was taken away."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from PySide6.QtCore import QRectF, Qt
+from PySide6.QtGui import QColor, QGuiApplication, QImage, QPainter, QPaintEvent
+from PySide6.QtWidgets import (
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QSizePolicy,
+    QTabWidget,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from core.image import Array
+from core.measure import ONLY_NOISE, SOME, STRUCTURE, UNKNOWN, ChannelStatistics, Statistics
+from gui import theme
+from gui.numbers import text
+from gui.plots import Plot, mark, pen
+
+ICONS = {
+    ONLY_NOISE: "circle-check",
+    SOME: "info",
+    STRUCTURE: "triangle-alert",
+    UNKNOWN: "circle-help",
+}
+BEFORE = "Filled: before. Line: after."
+
+
+class Notice(QFrame):
+    """An icon and a sentence in a frame: for a verdict, or for what must not be missed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._icon, self.words = QLabel(), QLabel()
+        self.words.setWordWrap(True)
+        line = QHBoxLayout(self)
+        line.setContentsMargins(8, 6, 8, 6)
+        line.setSpacing(8)
+        line.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignTop)
+        line.addWidget(self.words, 1)
+
+    def set_value(self, icon: str, words: str, alarm: bool) -> None:
+        """Show a sentence; an empty one hides the frame."""
+        look = theme.colors()
+        self.setVisible(bool(words))
+        self.words.setText(words)
+        color = look.alarm if alarm else look.text
+        self._icon.setPixmap(theme.pixmap(icon, 16, self.devicePixelRatioF(), color))
+        self.setProperty("role", "alarm" if alarm else "card")
+        self.style().polish(self)
+
+
+class Lags(QWidget):
+    """The autocorrelation as a small picture: grey is zero, white correlated, black against."""
+
+    LIMIT = 0.1
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._values: Array | None = None
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setMinimumSize(110, 110)
+        self.setAccessibleName("Autocorrelation of the residual")
+
+    def set_value(self, values: Array | None) -> None:
+        """Show correlations -1..1, shape (lags y, lags x), lag 0 in the middle."""
+        self._values = values
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        if self._values is None:
+            return
+        grey = np.clip(127.5 + np.nan_to_num(self._values) / self.LIMIT * 127.5, 0, 255).astype(
+            np.uint8
+        )
+        height, width = grey.shape
+        image = QImage(grey.tobytes(), width, height, width, QImage.Format.Format_Grayscale8)
+        edge = min(self.width(), self.height()) - 2
+        where = QRectF((self.width() - edge) / 2, (self.height() - edge) / 2, edge, edge)
+        painter = QPainter(self)
+        painter.drawImage(where, image)
+        painter.setPen(QColor(theme.colors().edge))
+        painter.drawRect(where)
+
+
+class Table(QWidget):
+    """A line a quantity, a column a channel; units in the first column."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cells: dict[tuple[str, str], QLabel] = {}
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setHorizontalSpacing(8)
+        self._grid.setVerticalSpacing(3)
+        self._grid.setColumnStretch(0, 1)
+
+    def set_value(self, values: dict[str, dict[str, str]]) -> None:
+        """Show words by line and channel."""
+        names = list(next(iter(values.values()), {}))
+        if {(line, name) for line in values for name in names} != set(self.cells):
+            self._build(list(values), names)
+        for line, row in values.items():
+            for name, words in row.items():
+                cell = self.cells[line, name]
+                cell.setText(words)
+                cell.setStyleSheet("font-weight: bold" if words.startswith("▲") else "")
+
+    def _build(self, lines: list[str], names: list[str]) -> None:
+        while item := self._grid.takeAt(0):
+            if widget := item.widget():
+                widget.deleteLater()
+        self.cells = {}
+        for column, name in enumerate(names, 1):
+            head = QLabel(mark(name))
+            head.setAlignment(Qt.AlignmentFlag.AlignRight)
+            self._grid.addWidget(head, 0, column)
+        for at, line in enumerate(lines, 1):
+            label = QLabel(line)
+            label.setProperty("role", "soft")
+            self._grid.addWidget(label, at, 0)
+            for column, name in enumerate(names, 1):
+                cell = QLabel()
+                cell.setAlignment(Qt.AlignmentFlag.AlignRight)
+                cell.setMinimumWidth(cell.fontMetrics().horizontalAdvance("−00.0×"))
+                self._grid.addWidget(cell, at, column)
+                self.cells[line, name] = cell
+
+
+def lines(one: ChannelStatistics, unit: str) -> dict[str, str]:
+    """A channel's numbers as words, by the line of the table; units are in the line's name."""
+    ratio = one.sigma_before / one.sigma_after if one.sigma_after else math.inf
+    of = f", {unit}" if unit else ""
+    shift = text(one.shift, "", 2)
+    return {
+        f"Noise σ before{of}": text(one.sigma_before, zeros=True),
+        f"Noise σ after{of}": text(one.sigma_after, zeros=True),
+        "Noise reduced by": f"{text(ratio, zeros=True)}×",
+        "SNR before, dB": _decibel(one.snr_before),
+        "SNR after, dB": _decibel(one.snr_after),
+        f"Mean shift{of}": f"▲ {shift}" if one.shift_alarm else shift,
+        f"Removed σ{of}": text(one.residual_std, zeros=True),
+        f"Expected σ{of}": text(one.expected_std, zeros=True),
+    }
+
+
+def alarm(statistics: Statistics) -> str:
+    """The sentence about means that moved; empty when none did."""
+    moved = [one for one in statistics.channels if one.shift_alarm]
+    if not moved:
+        return ""
+    parts = ", ".join(
+        f"{one.name} by {text(one.shift_percent, '%', 2)} of the range" for one in moved
+    )
+    return f"The mean has moved: {parts}. A denoiser should leave it where it was."
+
+
+class StatisticsPanel(QWidget):
+    """The dock of the statistics. `show_statistics` is the only way in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.title = QLabel()
+        self.title.setWordWrap(True)
+        self.title.setProperty("role", "heading")
+        self.copy = QToolButton()
+        self.copy.setProperty("flat", True)
+        self.copy.setIcon(theme.icon("copy", 15))
+        self.copy.setToolTip("Copy the numbers as a table")
+        self.copy.setAccessibleName("Copy the numbers")
+        self.copy.clicked.connect(self._copy)
+        head = QHBoxLayout()
+        head.addWidget(self.title, 1)
+        head.addWidget(self.copy, 0, Qt.AlignmentFlag.AlignTop)
+        self.alarm, self.verdict, self.table = Notice(), Notice(), Table()
+        self.tabs = self._tabs()
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(10, 10, 10, 8)
+        whole.setSpacing(8)
+        whole.addLayout(head)
+        for part in (self.alarm, self.verdict, self.table):
+            whole.addWidget(part)
+        whole.addWidget(self.tabs, 1)
+        whole.addStretch()
+        self.show_statistics(None, "")
+
+    def _tabs(self) -> QTabWidget:
+        nothing = "Denoise to compare."
+        self.histogram = Plot("Histogram before and after", ("", ""), ("", ""), nothing)
+        self.residual = Plot("Histogram of what was removed", ("", ""), ("", ""), nothing)
+        self.lags = Lags()
+        self.lag_words = _soft("")
+        tabs = QTabWidget()
+        tabs.setDocumentMode(True)
+        tabs.tabBar().setDrawBase(False)
+        notes = (BEFORE, "Bars: what was removed. Line: what pure noise would give.")
+        for name, plot, note in (
+            ("Histogram", self.histogram, notes[0]),
+            ("Removed", self.residual, notes[1]),
+            ("Structure", self.lags, None),
+        ):
+            page = QWidget()
+            column = QVBoxLayout(page)
+            column.setContentsMargins(0, 6, 0, 0)
+            column.setSpacing(4)
+            column.addWidget(plot, 1)
+            column.addWidget(self.lag_words if note is None else _soft(note))
+            tabs.addTab(page, name)
+        return tabs
+
+    def show_statistics(self, statistics: Statistics | None, title: str, unit: str = "DN") -> None:
+        """Show the figures of a region (`title` names it) in `unit`; None: there are none yet."""
+        self.title.setText(title if statistics else title or "Nothing to compare yet")
+        for part in (self.copy, self.table, self.tabs):
+            part.setVisible(statistics is not None)
+        if statistics is None:
+            self.alarm.set_value("triangle-alert", "", True)
+            self.verdict.set_value("info", "", False)
+            return
+        self.alarm.set_value("triangle-alert", alarm(statistics), True)
+        words = f"<b>{statistics.verdict[:1].upper()}{statistics.verdict[1:]}.</b> {statistics.why}"
+        bad = statistics.verdict == STRUCTURE
+        self.verdict.set_value(ICONS.get(statistics.verdict, "info"), words, bad)
+        columns = {one.name: lines(one, unit) for one in statistics.channels}
+        names = list(next(iter(columns.values()), {}))
+        self.table.set_value({line: {c: columns[c][line] for c in columns} for line in names})
+        self._plots(statistics, unit)
+
+    def _plots(self, statistics: Statistics, unit: str) -> None:
+        self.histogram.set_units(("Stored value", unit), ("Pixels", "%"))
+        self.residual.set_units(("Removed", "σ of the noise"), ("Pixels", "%"))
+        self.histogram.draw(lambda pg, item: _histograms(pg, item, statistics))
+        self.residual.draw(lambda pg, item: _residuals(pg, item, statistics))
+        self.lags.set_value(statistics.autocorrelation)
+        lags = 0 if statistics.autocorrelation is None else len(statistics.autocorrelation) // 2
+        reach = lags * statistics.lag
+        self.lag_words.setText(
+            f"Autocorrelation of what was removed, ±{reach} px, black −{Lags.LIMIT} to white "
+            f"+{Lags.LIMIT}. Light patches or streaks around the centre are structure."
+        )
+
+    def _copy(self) -> None:
+        cells = self.table.cells
+        names = list(dict.fromkeys(name for _, name in cells))
+        found = ["\t".join(["", *names])]
+        for line in dict.fromkeys(line for line, _ in cells):
+            found.append("\t".join([line, *(cells[line, name].text() for name in names)]))
+        QGuiApplication.clipboard().setText("\n".join(found))
+
+
+def _soft(words: str) -> QLabel:
+    label = QLabel(words)
+    label.setWordWrap(True)
+    label.setProperty("role", "soft")
+    return label
+
+
+def _decibel(value: float) -> str:
+    return f"{value:.1f}".replace("-", "−") if math.isfinite(value) else text(value)
+
+
+def _percent(counts: Array) -> Array:
+    return counts / max(float(counts.sum()), 1.0) * 100
+
+
+def _histograms(pyqtgraph: Any, item: Any, statistics: Statistics) -> None:
+    for one in statistics.channels:
+        fill = pyqtgraph.mkColor(theme.CHANNELS.get(one.name, theme.CHANNELS["Y"]))
+        fill.setAlpha(80)
+        edges, before = one.histogram.edges, _percent(one.histogram.before)
+        item.plot(edges, before, stepMode="center", pen=None, fillLevel=0, brush=fill)
+    for one in statistics.channels:  # the lines above all fills
+        line, after = pen(pyqtgraph, one.name, 1.5), _percent(one.histogram.after)
+        item.plot(one.histogram.edges, after, stepMode="center", pen=line, antialias=True)
+    item.enableAutoRange()
+
+
+def _residuals(pyqtgraph: Any, item: Any, statistics: Statistics) -> None:
+    several = len(statistics.channels) > 1
+    for one in statistics.channels:
+        edges, total = one.residual.edges, max(float(one.residual.counts.sum()), 1.0)
+        color = pyqtgraph.mkColor(theme.CHANNELS.get(one.name, theme.CHANNELS["Y"]))
+        color.setAlpha(50 if several else 90)
+        counts = one.residual.counts / total * 100
+        line = pen(pyqtgraph, one.name, 1)
+        item.plot(edges, counts, stepMode="center", pen=line, fillLevel=0, brush=color)
+    if statistics.channels:
+        first = statistics.channels[0].residual
+        middle = (first.edges[1:] + first.edges[:-1]) / 2
+        bright = pyqtgraph.mkPen(theme.colors().bright, width=2)
+        item.plot(middle, _percent(first.expected), pen=bright, antialias=True)
+    item.enableAutoRange()

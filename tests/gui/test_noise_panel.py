@@ -1,0 +1,144 @@
+"""The noise panel: what it says of a measurement, and how the user overrules it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+
+from core.noise.model import CANNOT_TELL, DOUBTFUL, GOOD, ChannelFit, Measured, PoissonGaussian
+from gui import theme
+from gui.noise_panel import NoisePanel
+
+POINTS = tuple((float(x), 2.0 * x + 100) for x in range(0, 1000, 25))
+FITS = (
+    ChannelFit("R", 2.0, 10.0, (9.0, 11.5), GOOD, "The points lie on a line.", POINTS),
+    ChannelFit("G", 1.5, 12.0, (11.0, 13.0), GOOD, "The points lie on a line.", POINTS),
+    ChannelFit("B", 3.0, 8.0, None, DOUBTFUL, "There are no dark areas.", POINTS),
+)
+MODEL = PoissonGaussian((2.0, 1.5, 3.0), (10.0, 12.0, 8.0))
+
+
+@pytest.fixture
+def panel(qtbot, qapp):
+    theme.apply(qapp)
+    panel = NoisePanel()
+    qtbot.addWidget(panel)
+    panel.resize(320, 560)
+    panel.show()
+    qtbot.waitExposed(panel)
+    return panel
+
+
+def test_nothing_is_known_at_first(panel):
+    assert "not measured" in panel.source.text()
+    assert panel.rows[0].gain.text() == "–" and not panel.rows[0].gain.isEnabled()
+
+
+def test_a_measurement_is_shown_with_words(panel, qtbot):
+    with qtbot.assertNotEmitted(panel.modelEdited):
+        panel.set_value(MODEL, Measured(MODEL, FITS), "measured from this image")
+    red, _, blue = panel.rows
+    assert panel.source.text() == "Noise model: measured from this image"
+    assert (red.gain.text(), red.read.text()) == ("2 DN", "10 DN")
+    assert red.range.text() == "range: 9 … 11.5 DN"
+    assert CANNOT_TELL in blue.range.text()
+    assert [row.verdict.word.text() for row in panel.rows] == [GOOD, GOOD, DOUBTFUL]
+    assert not blue.verdict.icon.pixmap().isNull()
+    assert panel.why.text().splitlines() == [
+        "R, G: The points lie on a line.",
+        "B: There are no dark areas.",
+    ]
+
+
+def test_plot_has_points_and_lines(panel, qtbot):
+    panel.set_value(MODEL, Measured(MODEL, FITS))
+    qtbot.waitUntil(lambda: panel.plot.view is not None)
+    item = panel.plot.view.getPlotItem()
+    assert len(item.items) == 6  # points and a line, three channels
+    x, y = item.listDataItems()[1].getData()
+    assert list(x) == [0, 975] and list(y) == [100, 2 * 975 + 100]
+    typed = PoissonGaussian((2.5, 1.5, 3.0), (10.0, 12.0, 8.0))
+    panel.set_value(typed, Measured(MODEL, FITS), "typed")
+    qtbot.waitUntil(lambda: len(item.items) == 7)  # the measured line stays, dotted
+
+
+def test_typing_a_gain_tells_the_whole_model(panel, qtbot):
+    panel.set_value(MODEL, Measured(MODEL, FITS))
+    edit = panel.rows[1].gain
+    edit.setFocus()
+    edit.selectAll()
+    QTest.keyClicks(edit, "1,75")
+    with qtbot.waitSignal(panel.modelEdited) as told:
+        QTest.keyClick(edit, Qt.Key.Key_Return)
+    assert told.args == [PoissonGaussian((2.0, 1.75, 3.0), (10.0, 12.0, 8.0))]
+    panel.set_value(told.args[0], Measured(MODEL, FITS), "typed")
+    assert panel.rows[1].verdict.word.text() == "by hand"
+    assert "G: Measured: gain 1.5 DN" in panel.why.text()
+
+
+def test_negative_noise_is_refused(panel, qtbot):
+    panel.set_value(MODEL, Measured(MODEL, FITS))
+    edit = panel.rows[0].read
+    edit.setFocus()
+    edit.selectAll()
+    with qtbot.assertNotEmitted(panel.modelEdited):
+        QTest.keyClicks(edit, "-4")
+        QTest.keyClick(edit, Qt.Key.Key_Return)
+    assert edit.value == 10.0
+
+
+def test_arrow_keys_change_by_two_percent(panel, qtbot):
+    panel.set_value(MODEL, Measured(MODEL, FITS))
+    with qtbot.waitSignal(panel.modelEdited) as told:
+        QTest.keyClick(panel.rows[0].gain, Qt.Key.Key_Up)
+    assert told.args[0].gain[0] == pytest.approx(2.04)
+
+
+def test_lock_by_keyboard_protects_the_model(panel, qtbot):
+    panel.set_value(MODEL, Measured(MODEL, FITS))
+    panel.lock.setFocus()
+    with qtbot.waitSignal(panel.lockToggled, check_params_cb=lambda on: on):
+        QTest.keyClick(panel.lock, Qt.Key.Key_Space)
+    assert not panel.measure.isEnabled() and not panel.pick.isEnabled()
+    with qtbot.assertNotEmitted(panel.modelEdited):
+        QTest.keyClick(panel.rows[0].gain, Qt.Key.Key_Up)
+        QTest.keyClicks(panel.rows[0].gain, "5")
+    with qtbot.assertNotEmitted(panel.lockToggled):
+        panel.set_locked(False)
+    assert panel.measure.isEnabled() and panel.lock.text() == "Lock"
+
+
+def test_buttons_ask(panel, qtbot):
+    with qtbot.waitSignal(panel.measureRequested):
+        QTest.mouseClick(panel.measure, Qt.MouseButton.LeftButton)
+    with qtbot.waitSignal(panel.pickToggled, check_params_cb=lambda on: on):
+        QTest.mouseClick(panel.pick, Qt.MouseButton.LeftButton)
+    with qtbot.assertNotEmitted(panel.pickToggled):
+        panel.set_picking(False)
+    assert not panel.pick.isChecked()
+
+
+def test_one_channel_in_tiny_units(panel):
+    fit = ChannelFit("Y", 1.2e-5, 3.4e-4, (3.1e-4, 3.6e-4), GOOD, "Fine.", POINTS)
+    model = PoissonGaussian((1.2e-5,), (3.4e-4,))
+    panel.set_value(model, Measured(model, (fit,)), unit="")
+    assert panel.rows[0].gain.text() == "1.2×10⁻⁵"
+    assert panel.why.text() == "Fine."
+
+
+def test_importing_the_panels_imports_no_heavy_library():
+    code = (
+        "import sys, gui.panel, gui.noise_panel, gui.statistics;"
+        "print([m for m in ('torch', 'pyqtgraph', 'cv2', 'numba') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_it_fits_a_narrow_dock(panel):
+    panel.set_value(MODEL, Measured(MODEL, FITS), "measured from this image")
+    assert panel.minimumSizeHint().width() <= 320
