@@ -98,6 +98,7 @@ def directories(raw: Raw) -> tuple[list[Row], list[Row], list[Row]]:
 
     Values come as little-endian bytes. Empty lists where there are none: never raises.
     """
+    raw = raw[len(HEADER) :] if raw[: len(HEADER)] == HEADER else raw
     found: list[list[Row]] = [[], [], []]
     with contextlib.suppress(struct.error, ValueError):
         end, first = _open(raw)

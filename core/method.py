@@ -14,7 +14,6 @@ class Average(Method):
 from __future__ import annotations
 
 import dataclasses
-import sys
 import typing
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
@@ -173,7 +172,7 @@ class Method:
     def controls(cls) -> tuple[Control, ...]:
         """The settings, in the order of the file."""
         fields: Any = dataclasses.fields(cls)  # type: ignore[arg-type]
-        hints = typing.get_type_hints(cls, vars(sys.modules[cls.__module__]), include_extras=True)
+        hints = typing.get_type_hints(cls, include_extras=True)
         return tuple(_control(field.name, hints[field.name], field.default) for field in fields)
 
     def settings(self) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -90,25 +91,23 @@ class Layers:
         Current pixels win over stale ones, then the wanted level over others. All layers are taken
         from the same level at each pixel. No arrays when nothing is there; no mask when all is.
         """
-        import cv2
-
         drawn: list[Array] = []
         missing: Array | None = None
         for current in (True, False):
             for each in self._order(level):
-                pixels, good = self._sampled(names, each, frame, current)
+                part = frame if missing is None else around(missing, frame)
+                pixels, good = self._sampled(names, each, part, current)
                 if not pixels:
                     continue
-                if good is None and missing is None:
+                if missing is None and good is None:
                     return pixels, None
                 good = np.ones(pixels[0].shape[:2], np.uint8) if good is None else good
                 if missing is None:
                     drawn, missing = pixels, good ^ 1
                 else:
-                    here: Array = missing & good
-                    for target, source in zip(drawn, pixels, strict=True):
-                        cv2.copyTo(source, here, target)
-                    missing = missing & (good ^ 1)
+                    here = part.box.within(frame.box)
+                    fill(drawn, pixels, missing[here] & good, here)
+                    missing[here] &= good ^ 1
                 if not missing.any():
                     return drawn, None
         return drawn, missing
@@ -156,6 +155,25 @@ class Layers:
         if canvas is None or not region.area:
             return 0
         return int(canvas.marks[canvas.box(region).slices].min())
+
+
+def around(mask: Array, frame: Frame) -> Frame:
+    """The part of a frame in which its mask is not 0."""
+    import cv2
+
+    x, y, width, height = cv2.boundingRect(mask)
+    top, left = frame.box.y0 + y, frame.box.x0 + x
+    return replace(frame, box=Region(top, left, top + height, left + width))
+
+
+def fill(
+    targets: list[Array], sources: list[Array], mask: Array, here: tuple[slice, slice]
+) -> None:
+    """Copies smaller pictures into a part of larger ones, where the mask says so."""
+    import cv2
+
+    for target, source in zip(targets, sources, strict=True):
+        target[here] = cv2.copyTo(source, mask, target[here].copy())
 
 
 def _resample(plane: Array, box: Region, level: int, frame: Frame, smooth: bool) -> Array:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from core.image import Array
 from gui.camera import Frame
-from gui.layers import Layers
+from gui.layers import Layers, around, fill
 from gui.panes import Compare
 
 Screen = Callable[[Array], Array]  # uint16 (h, w, 3) -> uint8 RGB (h, w, 3) for the screen
@@ -28,7 +28,7 @@ def render(
     else:
         pixels, missing = layers.draw((shows.value,), level, frame)
         if shows is Compare.AFTER and (not pixels or missing is not None):
-            pixels, missing = _filled(pixels, missing, *layers.draw(("before",), level, frame))
+            pixels, missing = _filled(layers, level, frame, pixels, missing)
         rgb = screen(pixels[0]) if pixels else None
     if rgb is None:
         return None
@@ -47,12 +47,16 @@ def difference(before: Array, after: Array, gain: float) -> Array:
 
 
 def _filled(
-    upper: list[Array], hole: Array | None, lower: list[Array], lower_hole: Array | None
+    layers: Layers, level: int, frame: Frame, pixels: list[Array], missing: Array | None
 ) -> tuple[list[Array], Array | None]:
-    """The lower layer's pixels where the upper has a hole."""
-    import cv2
-
-    if not upper or not lower or hole is None:
-        return (upper, hole) if upper else (lower, lower_hole)
-    cv2.copyTo(lower[0], hole, upper[0])
-    return upper, None if lower_hole is None else hole & lower_hole
+    """Pixels of "after" with those of "before" where it has none."""
+    if not pixels or missing is None:
+        return layers.draw(("before",), level, frame)
+    part = around(missing, frame)
+    below, hole = layers.draw(("before",), level, part)
+    if not below:
+        return pixels, missing
+    here = part.box.within(frame.box)
+    fill(pixels, below, missing[here], here)
+    missing[here] &= 0 if hole is None else hole
+    return pixels, missing if missing.any() else None

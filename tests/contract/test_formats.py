@@ -87,9 +87,7 @@ def test_sniff_never_raises(found: Format, head: bytes) -> None:
 
 
 @pytest.mark.parametrize(("found", "kind", "suffix"), WRITERS, ids=label)
-def test_written_pixels_read_back(
-    found: Format, kind: str, suffix: str, tmp_path: Path
-) -> None:
+def test_written_pixels_read_back(found: Format, kind: str, suffix: str, tmp_path: Path) -> None:
     image = sample(kind)
     path = save_image(REGISTRY, tmp_path / f"a{suffix}", image, image)
     back = open_image(REGISTRY, path)

@@ -18,7 +18,7 @@ from core.image import Cfa, Color, Image, Levels
 from core.method import Cancelled
 from core.registry import Registry, load
 
-HOSTILE = '''
+HOSTILE = """
 import os, sys, time
 import numpy as np
 from core.format import Format, UnreadableFile
@@ -59,7 +59,7 @@ class Act(Format):
         path.write_text("ACT " + str(source.meta.get("act", "")))
         if source.meta.get("fail"):
             raise source.meta["fail"]
-'''
+"""
 
 
 @pytest.fixture
@@ -184,7 +184,7 @@ def test_cancel_ends_the_child(registry: Registry, tmp_path: Path, private: Path
 
 
 def test_the_child_imports_nothing_heavy(registry: Registry, tmp_path: Path) -> None:
-    with pytest.raises(UnreadableFile, match="^none$"):
+    with pytest.raises(UnreadableFile, match=r"^none$"):
         open_image(registry, act(tmp_path, "modules"))
 
 
@@ -312,7 +312,7 @@ def test_what_reads_back_wrong_is_not_kept(registry: Registry, tmp_path: Path, w
         image = Image(np.zeros((2, 3), np.float32))
     target = tmp_path / "a.act"
     target.write_text("the old one")
-    with pytest.raises(UnwritableFile, match="not readable|read back differently"):
+    with pytest.raises(UnwritableFile, match=r"not readable|read back differently"):
         save_image(registry, target, image, image, Output(overwrite=True))
     assert target.read_text() == "the old one"
     assert names(tmp_path) == {"a.act"}

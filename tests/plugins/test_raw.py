@@ -48,15 +48,19 @@ def write_dng(path, pixels, pattern=None, order="<", **tags):
         colors = bytes(color for row in pattern for color in row)
         extra[33421] = ("H", 2, (len(pattern), len(pattern[0])))
         extra[33422] = ("B", len(colors), colors)
+    mono = pixels.ndim == 2
     extra |= {int(name[1:]): value for name, value in tags.items()}
     tifffile.imwrite(
         path,
         pixels,
         byteorder=order,
-        photometric="cfa" if pattern is not None else "linear_raw",
+        photometric="cfa" if pattern is not None else ("linear_raw", "minisblack")[mono],
         metadata=None,
         extratags=[(code, *value, True) for code, value in extra.items() if value],
     )
+    if mono and pattern is None:  # tifffile writes LinearRaw with three channels only
+        with tifffile.TiffFile(path, mode="r+") as file:
+            file.pages[0].tags[262].overwrite(34892)
     return path
 
 

@@ -42,7 +42,7 @@ class Raw(Format):
         """RAW by content; a TIFF is ours when it says DNG or bears a camera's suffix."""
         if any(head[at : at + len(magic)] == magic for at, magic in _MAGIC):
             return True
-        if head[:4] not in _TIFF_MAGIC:
+        if len(head) < 8 or head[:4] not in _TIFF_MAGIC:
             return False
         tiff = Tiff(head)
         return name.lower().endswith(self.suffixes) or _DNG_VERSION in tiff.ifd(tiff.first)

@@ -139,7 +139,7 @@ def _exif(sink: Sink, shown: Mapping[str, Any]) -> Ifd:
         if kind == t.ASCII and isinstance(value, str):
             ifd[code] = sink.tag(kind, value)
         elif kind != t.ASCII and isinstance(value, int | float):
-            ifd[code] = sink.tag(kind, round(value) if kind == t.SHORT else value)
+            ifd[code] = sink.tag(kind, min(round(value), 65535) if kind == t.SHORT else value)
     if isinstance(iso := shown.get("iso"), int | float):
         ifd[34855] = sink.tag(t.SHORT, min(round(iso), 65535))
     if ifd:

@@ -111,9 +111,11 @@ def make(order: str, kind: int, values: Any) -> Tag:
 
 
 def _ratio(number: float | Fraction | None) -> tuple[int, int]:
-    if number is None:
+    """Numerator and denominator of at most 31 bits; 0/0 says unknown."""
+    if number is None or not abs(number) < 1 << 31:
         return 0, 0
-    exact = Fraction(number).limit_denominator(1_000_000)
+    most = min(1_000_000, int((1 << 31) / max(abs(number), 1)))
+    exact = Fraction(number).limit_denominator(max(most, 1))
     return exact.numerator, exact.denominator
 
 
