@@ -12,9 +12,7 @@ from core.image import Image
 from core.method import Control
 from gui.rows import ChoiceRow, NumberRow, Row
 
-EXPOSURE = Control(
-    "exposure", "Exposure", "float", 0.0, -5.0, 5.0, "EV", "Brightness of the view."
-)
+EXPOSURE = Control("exposure", "Exposure", "float", 0.0, -5.0, 5.0, "EV", "Brightness of the view.")
 KELVIN = Control(
     "kelvin", "Temperature", "float", 5000.0, 2000.0, 15000.0, "K", "Colour of the light.", True
 )
@@ -126,7 +124,9 @@ def window_controls(look: Look) -> list[Control]:
     low, high = look.extent or (0.0, 1.0)
     start = look.window or (low, high)
     return [
-        Control("low", "Shown black", "float", start[0], low, high, "", "Stored value shown black."),
+        Control(
+            "low", "Shown black", "float", start[0], low, high, "", "Stored value shown black."
+        ),
         Control(
             "high", "Shown white", "float", start[1], low, high, "", "Stored value shown white."
         ),

@@ -66,7 +66,9 @@ def demosaic(mosaic: U16, cfa: Cfa, quality: str) -> U16:
         return as_u16(cv2.demosaicing(mosaic, getattr(cv2, f"COLOR_Bayer{name}2RGB")))
     bent = as_u16(cv2.LUT(mosaic, _root()))
     found = (
-        _gradients(_f32(bent), cfa) if name else _convolved(bent, cfa, directed=quality == "still")
+        _gradients(as_f32(bent), cfa)
+        if name
+        else _convolved(bent, cfa, directed=quality == "still")
     )
     return as_u16(cv2.LUT(found, _square()))
 
@@ -93,7 +95,7 @@ def superpixels(mosaic: NDArray[Any], cfa: Cfa, level: int) -> NDArray[Any]:
         with np.errstate(divide="ignore"):
             factor = np.where(share > 0, 1 / share, 0).astype(np.float32)
         planes.append(_shrink(chosen, size) * _tiled(factor, size[::-1]))
-    merged = _f32(cv2.merge(planes))
+    merged = as_f32(cv2.merge(planes))
     return as_u16(np.rint(merged)) if mosaic.dtype == np.uint16 else merged
 
 
@@ -137,7 +139,7 @@ def as_u16(values: Any) -> U16:
     return array if array.dtype == np.uint16 else array.clip(0, 65535).astype(np.uint16)
 
 
-def _f32(values: Any) -> F32:
+def as_f32(values: Any) -> F32:
     return np.asarray(values, np.float32)
 
 
@@ -160,11 +162,11 @@ def _filter(plane: F32, rows: F32, cols: F32) -> F32:
     """Separable convolution: `rows` runs along x, `cols` along y."""
     import cv2
 
-    return _f32(cv2.sepFilter2D(plane, cv2.CV_32F, rows, cols))
+    return as_f32(cv2.sepFilter2D(plane, cv2.CV_32F, rows, cols))
 
 
 def _slide(plane: F32, dy: int, dx: int) -> F32:
-    return _f32(np.roll(plane, (dy, dx), (0, 1)))
+    return as_f32(np.roll(plane, (dy, dx), (0, 1)))
 
 
 def _convolved(mosaic: U16, cfa: Cfa, directed: bool) -> U16:
@@ -179,8 +181,8 @@ def _convolved(mosaic: U16, cfa: Cfa, directed: bool) -> U16:
     masks = [(sites == color).astype(np.float32) for color in range(3)]
 
     def spread(plane: F32, mask: F32, rows: F32, cols: F32) -> F32:
-        weight = _filter(mask, rows, cols)
-        return _filter(plane * mask, rows, cols) / np.maximum(weight, np.float32(1e-3))
+        weight = np.maximum(_filter(mask, rows, cols), np.float32(1e-3))
+        return as_f32(_filter(plane * mask, rows, cols) / weight)
 
     green = spread(values, masks[1], TENT, TENT)
     if directed:
@@ -217,7 +219,7 @@ def _gradients(x: F32, cfa: Cfa) -> U16:
         before, after = _slide(x, dy, dx), _slide(x, -dy, -dx)
         other = _filter(x, *((CROSS, ONE) if dx else (ONE, CROSS)))
         other = np.clip(other, np.minimum(before, after), np.maximum(before, after))
-        diff = (x - other) * sign  # green minus the other colour, along this direction
+        diff = as_f32((x - other) * sign)  # green minus the other colour, along this direction
         change = np.abs(_slide(diff, dy, dx) - _slide(diff, -dy, -dx))
         near = _filter(change, THREE, THREE)
         weight = 1 / (near + 1) ** 2

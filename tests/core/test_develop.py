@@ -264,7 +264,7 @@ def test_highlights_clip_to_white_or_keep_their_detail() -> None:
     ramp = np.linspace(1000, 15000, 64)[None].repeat(8, 0).astype(np.float32)
     image = replace(mosaic(RGGB, 8, 64), pixels=ramp, levels=Levels(((1000.0,),), 15000.0))
     clipped = export_rgb(image, Look())
-    assert (clipped[:, -4:] == 255).all()
+    assert (clipped[:, -1] == 255).all()
     kept = export_rgb(image, Look(highlights="recover", exposure=-2.0)).astype(int)
     assert (kept[4, -2:].max(-1) - kept[4, -2:].min(-1)).max() <= 2  # all blown: neutral
     bright = picture(image, whole(image), 1, Look(highlights="recover"))

@@ -1,0 +1,91 @@
+"""The status line: what is said, what runs, how fast, how long, Cancel; zoom and pointer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+from PySide6.QtWidgets import QLabel, QProgressBar, QPushButton, QSizePolicy, QStatusBar
+
+from core.image import Image
+from core.job import Progress
+from gui.numbers import text
+
+STAGES = {
+    "prepare": "Preparing",
+    "load": "Loading engine",
+    "denoise": "Denoising",
+    "write": "Writing",
+}
+STATES = {"proxy": "proxy: coarse preview", "partial": "computing", "full": "real pixels", "": ""}
+
+
+class Status(QStatusBar):
+    """Speaks in sentences; never opens a dialog."""
+
+    def __init__(self, cancel: Callable[[], object]) -> None:
+        super().__init__()
+        self._words, self._rate = QLabel(), QLabel()
+        self._words.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._state, self._pointer, self._device = QLabel(), QLabel(), QLabel("CPU")
+        self._bar = QProgressBar()
+        self._bar.setRange(0, 1000)
+        self._bar.setFixedWidth(140)
+        self._bar.setTextVisible(False)
+        self._cancel = QPushButton("Cancel")
+        self._cancel.setToolTip("Stop what is running  (Esc)")
+        self._cancel.clicked.connect(lambda: cancel())
+        self._begin: float | None = None
+        self.addWidget(self._words, 1)
+        for part in (self._rate, self._bar, self._cancel, self._state, self._device, self._pointer):
+            self.addPermanentWidget(part)
+        self._bar.hide()
+        self._cancel.hide()
+
+    def say(self, words: str, alarm: bool = False) -> None:
+        """One sentence for the user; stays until the next."""
+        self._words.setText(words)
+        self._words.setToolTip(words)
+        self._words.setProperty("role", "alarm" if alarm else "")
+        self._words.style().polish(self._words)
+
+    @property
+    def words(self) -> str:
+        """What was said last."""
+        return self._words.text()
+
+    def show_progress(self, progress: object, what: str) -> None:
+        """A Progress, or None when nothing runs."""
+        running = isinstance(progress, Progress)
+        self._bar.setVisible(running)
+        self._cancel.setVisible(running)
+        if not isinstance(progress, Progress):
+            self._begin = None
+            return
+        now = time.monotonic()
+        self._begin = self._begin or now
+        self._bar.setValue(round(progress.done * 1000))
+        left = (now - self._begin) * (1 - progress.done) / max(progress.done, 0.01)
+        words = f"{STAGES[progress.stage]}{' for export' if what == 'export' else ''}"
+        if progress.rate:
+            words += f", {progress.rate:.1f} MP/s"
+        if progress.done > 0.05 and left > 1:
+            words += f", {left:.0f} s left"
+        self._rate.setText(words)
+
+    def show_state(self, state: str, scale: float) -> None:
+        """How good the visible pixels are, and the zoom."""
+        if self._begin is None:
+            self._rate.setText("")
+        self._state.setText("   ".join(w for w in (STATES[state], f"{scale:.0%}") if w and scale))
+
+    def show_pointer(self, image: Image | None, place: object) -> None:
+        """Place and stored value under the pointer."""
+        if image is None or not isinstance(place, tuple):
+            self._pointer.setText("")
+            return
+        y, x = (int(v) for v in place)
+        if 0 <= y < image.height and 0 <= x < image.width:
+            values = np.atleast_1d(image.pixels[..., y, x]).ravel()[:4]
+            self._pointer.setText(f"x {x}  y {y}   {' '.join(text(float(v)) for v in values)}")
