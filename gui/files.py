@@ -49,7 +49,7 @@ class Recent:
     def paths(self) -> list[str]:
         """Those that still exist."""
         saved = self._settings.value("recent", [])
-        found = [saved] if isinstance(saved, str) else list(saved or [])
+        found = [saved] if isinstance(saved, str) else saved if isinstance(saved, list) else []
         return [path for path in found if Path(path).exists()][:RECENT]
 
     def add(self, path: str) -> None:

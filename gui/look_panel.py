@@ -50,7 +50,8 @@ class LookPanel(QWidget):
         """The rows that this kind of image has."""
         self._image = image
         while self._lines.count() > 1:
-            gone = self._lines.takeAt(0).widget()
+            item = self._lines.takeAt(0)
+            gone = item.widget() if item else None
             if gone is not None:
                 gone.deleteLater()
         self.rows = {}

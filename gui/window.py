@@ -401,10 +401,10 @@ class Window(QMainWindow):
         except BadRecipe as error:
             self.status.say(str(error), alarm=True)
             return
-        changes: dict[str, object] = {"recipe": recipe}
-        if noise is not None:
-            changes |= {"noise": noise, "origin": Origin.FILE, "locked": True}
-        self.session.edit(**changes)
+        if noise is None:
+            self.session.edit(recipe=recipe)
+        else:
+            self.session.edit(recipe=recipe, noise=noise, origin=Origin.FILE, locked=True)
 
     def _copy(self) -> None:
         data = QMimeData()
