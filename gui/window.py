@@ -117,10 +117,9 @@ class Window(QMainWindow):
             self._dock(right, "Statistics", self.statistics),
             self._dock(right, "Noise", self.noise),
         ]
-        self.tabifyDockWidget(docks[0], docks[1])
-        self.tabifyDockWidget(docks[2], docks[3])
-        docks[0].raise_()
-        docks[2].raise_()
+        for front, behind in ((docks[0], docks[1]), (docks[2], docks[3])):
+            self.tabifyDockWidget(front, behind)
+            front.raise_()
         self.resizeDocks([docks[0], docks[2]], [380, 380], Qt.Orientation.Horizontal)
         self.resizeDocks([docks[0], docks[2]], [430, 520], Qt.Orientation.Vertical)
         view = self.menuBar().actions()[2].menu()
@@ -198,7 +197,8 @@ class Window(QMainWindow):
     def _show(self, old: State, new: State) -> None:
         d, before = new.document, old.document
         if d is None:
-            self.pages.setCurrentWidget(self.start)
+            if before is not None:
+                self.pages.setCurrentWidget(self.start)
             return
         if before is None or before.image is not d.image:
             self.look.set_image(d.image)
