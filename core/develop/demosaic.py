@@ -92,8 +92,7 @@ def superpixels(mosaic: NDArray[Any], cfa: Cfa, level: int) -> NDArray[Any]:
     for color in range(3):
         share = _shrink((sites == color).astype(np.float32), small)
         chosen = np.where(_tiled(sites == color, mosaic.shape), mosaic, 0).astype(np.float32)
-        with np.errstate(divide="ignore"):
-            factor = np.where(share > 0, 1 / share, 0).astype(np.float32)
+        factor = as_f32(1 / np.maximum(share, 1e-6))
         planes.append(_shrink(chosen, size) * _tiled(factor, size[::-1]))
     merged = as_f32(cv2.merge(planes))
     return as_u16(np.rint(merged)) if mosaic.dtype == np.uint16 else merged
@@ -140,6 +139,7 @@ def as_u16(values: Any) -> U16:
 
 
 def as_f32(values: Any) -> F32:
+    """The same for float32."""
     return np.asarray(values, np.float32)
 
 
@@ -218,7 +218,7 @@ def _gradients(x: F32, cfa: Cfa) -> U16:
     for dy, dx in ((0, 1), (1, 0)):
         before, after = _slide(x, dy, dx), _slide(x, -dy, -dx)
         other = _filter(x, *((CROSS, ONE) if dx else (ONE, CROSS)))
-        other = np.clip(other, np.minimum(before, after), np.maximum(before, after))
+        other = as_f32(other.clip(np.minimum(before, after), np.maximum(before, after)))
         diff = as_f32((x - other) * sign)  # green minus the other colour, along this direction
         change = np.abs(_slide(diff, dy, dx) - _slide(diff, -dy, -dx))
         near = _filter(change, THREE, THREE)

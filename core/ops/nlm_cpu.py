@@ -20,11 +20,11 @@ def _weight(excess):
 
 
 @fast
-def offset(guide, noisy, group, rates, dy, dx, radius, sums, weights):
+def offset(guide, noisy, group, rates, floor, dy, dx, radius, sums, weights):
     """Add what pixels at (dy, dx) and (-dy, -dx) give to each other.
 
-    `guide` and `noisy` are (P, H, W); `group[p]` is the weight a plane takes part in; `rates` holds
-    1 / h^2 of every group; `sums` (P, H, W) and `weights` (G, H, W) are added to. The distance is
+    `guide` and `noisy` are (P, H, W); `group[p]` is the weight a plane takes part in; `rates[g]` holds
+    what is taken off, and 1 / h^2; `sums` (P, H, W) and `weights` (G, H, W) are added to. The distance is
     the mean of squared differences over planes and a patch of (2 radius + 1)^2, noise taken off.
     """
     planes, height, width = guide.shape
@@ -32,7 +32,7 @@ def offset(guide, noisy, group, rates, dy, dx, radius, sums, weights):
     x0, x1 = max(0, -dx), min(width, width - dx)
     ring = np.zeros((size, width), np.float32)
     column, weight = np.zeros(width, np.float32), np.zeros(width, np.float32)
-    scale = np.float32(1 / (2 * planes * size * size))
+    scale, least = np.float32(1 / (2 * planes * size * size)), np.float32(floor)
     for y in range(height - dy):
         row = ring[y % size]
         row[:] = 0
@@ -49,17 +49,20 @@ def offset(guide, noisy, group, rates, dy, dx, radius, sums, weights):
             part = ring[(y - k) % size]
             for x in range(x0, x1):
                 column[x] += part[x]
-        for g in range(rates.size):
+        for g in range(rates.shape[0]):
             for x in range(x0 + radius, x1 - radius):
                 total = column[x]
                 for k in range(1, radius + 1):
                     total += column[x - k] + column[x + k]
-                weight[x] = _weight(max(total * scale - rates[g, 0], np.float32(0)) * rates[g, 1])
-            _exchange(noisy, group, g, weight, middle, dy, dx, x0 + radius, x1 - radius, sums, weights)
+                excess = max(total * scale - rates[g, 0], np.float32(0))
+                weight[x] = _weight(excess * rates[g, 1])
+            ends = x0 + radius, x1 - radius
+            _exchange(noisy, group, g, weight, middle, dy, dx, ends, sums, weights)
 
 
 @fast
-def _exchange(noisy, group, g, weight, y, dy, dx, x0, x1, sums, weights):
+def _exchange(noisy, group, g, weight, y, dy, dx, ends, sums, weights):
+    x0, x1 = ends
     here, there = weights[g, y], weights[g, y + dy]
     for x in range(x0, x1):
         here[x] += weight[x]

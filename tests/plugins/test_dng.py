@@ -180,10 +180,10 @@ def test_rounded_and_clipped_only_here(tmp_path):
     assert back.levels == image.levels
 
 
-@pytest.mark.parametrize("width", [16, 50, 255, 256, 257, 512, 513])
-@pytest.mark.parametrize("height", [16, 255, 257])
+@pytest.mark.parametrize("width", [32, 50, 255, 256, 257, 512, 513])
+@pytest.mark.parametrize("height", [32, 255, 257])  # LibRaw opens no fewer than 22 rows
 def test_sizes_around_a_tile(tmp_path, height, width):
-    """LibRaw misreads tiles that are wider than the image."""
+    """LibRaw misreads tiles wider than the image, and images two tiles wide."""
     pixels = np.random.default_rng(0).integers(1, 65535, (height, width)).astype(np.uint16)
     image = Image(pixels, "yx", "mosaic", Levels(white=65535.0), Cfa(BAYER["rggb"]), Color())
     RAW.write(tmp_path / "a.dng", image, image, DENOISED)
@@ -338,7 +338,7 @@ def test_bad_pixel_list_stays_other_first_opcodes_go(tmp_path):
 
 def test_holes_are_used_again(tmp_path):
     """Where the new tiles fit into the old pixels' place, the file hardly grows."""
-    frame = mosaic(BAYER["rggb"], 512, 512)
+    frame = mosaic(BAYER["rggb"], 512, 768)
     path = write_dng(tmp_path / "a.dng", frame, BAYER["rggb"])
     image = RAW.read(path)
     RAW.write(tmp_path / "b.dng", image, image, DENOISED)

@@ -165,7 +165,8 @@ def raster(sink: Sink, pixels: U16, compress: bool) -> Ifd:
     """Put the pixels into the file; the tags that describe how they lie there."""
     height, width = pixels.shape[:2]
     samples = 1 if pixels.ndim == 2 else pixels.shape[2]
-    compress &= width >= TILE  # LibRaw misreads a tile that is wider than the image
+    # LibRaw misreads a tile wider than the image, and images of exactly two tiles' width
+    compress &= width >= TILE and width != 2 * TILE
     ifd = {
         254: sink.tag(t.LONG, 0),
         256: sink.tag(t.LONG, width),
