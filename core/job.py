@@ -316,8 +316,11 @@ class Export:
         }
         if result.kind not in takes and "display" in takes and result.color is not None:
             result = self._developed(result)
-        note = {"recipe": to_json(self.recipe, self.noise)}
-        output = replace(self.output, note=note)
+        if self.recipe.steps:  # without steps it is a copy, not a denoised picture
+            note = {"recipe": to_json(self.recipe, self.noise)}
+            output = replace(self.output, note=note)
+        else:
+            output = self.output
         return save_image(desk.registry, path, result, self.image, output, cancelled)
 
 

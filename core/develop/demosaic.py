@@ -18,6 +18,7 @@ from core.image import Cfa
 U16 = NDArray[np.uint16]
 F32 = NDArray[np.float32]
 BAYER = ("RGGB", "GRBG", "GBRG", "BGGR")
+STRIP = 64
 ONE, THREE, FIVE = (np.ones(n, np.float32) for n in (1, 3, 5))
 TENT, WIDE = np.array([0.5, 1, 0.5], np.float32), np.array([1, 2, 3, 2, 1], np.float32)
 CROSS = np.array(
@@ -88,12 +89,12 @@ def superpixels(mosaic: NDArray[Any], cfa: Cfa, level: int) -> NDArray[Any]:
     period = lcm(level, *cfa.period)
     sites = cfa.colors(period, period)
     small = (period // level, period // level)
-    planes: list[NDArray[Any]] = []
+    planes: list[F32] = []
     for color in range(3):
-        share = _shrink((sites == color).astype(np.float32), small)
-        chosen = np.where(_tiled(sites == color, mosaic.shape), mosaic, 0).astype(np.float32)
+        share = as_f32(_shrink((sites == color).astype(np.float32), small))
+        chosen = as_f32(mosaic * _tiled((sites == color).astype(mosaic.dtype), mosaic.shape))
         factor = as_f32(1 / np.maximum(share, 1e-6))
-        planes.append(_shrink(chosen, size) * _tiled(factor, size[::-1]))
+        planes.append(as_f32(_shrink(chosen, size) * _tiled(factor, size[::-1])))
     merged = as_f32(cv2.merge(planes))
     return as_u16(np.rint(merged)) if mosaic.dtype == np.uint16 else merged
 
@@ -169,15 +170,14 @@ def _slide(plane: F32, dy: int, dx: int) -> F32:
     return as_f32(np.roll(plane, (dy, dx), (0, 1)))
 
 
-def _convolved(mosaic: U16, cfa: Cfa, directed: bool) -> U16:
+def _convolved(values: F32, cfa: Cfa, directed: bool) -> U16:
     """Any CFA: normalised convolution of green, then of red and blue minus green.
 
     `directed` mixes green along x and along y by how little the picture changes that way.
     """
     import cv2
 
-    sites = _tiled(cfa.colors(*cfa.period), mosaic.shape)
-    values = mosaic.astype(np.float32)
+    sites = _tiled(cfa.colors(*cfa.period), values.shape)
     masks = [(sites == color).astype(np.float32) for color in range(3)]
 
     def spread(plane: F32, mask: F32, rows: F32, cols: F32) -> F32:
@@ -212,7 +212,7 @@ def _gradients(x: F32, cfa: Cfa) -> U16:
     import cv2
 
     sites = _tiled(cfa.colors(2, 2), x.shape)
-    sign = np.where(sites == 1, np.float32(1), np.float32(-1))
+    sign = as_f32(np.where(sites == 1, 1, -1))
     top = np.zeros_like(x)
     total = np.zeros_like(x)
     for dy, dx in ((0, 1), (1, 0)):
@@ -222,7 +222,7 @@ def _gradients(x: F32, cfa: Cfa) -> U16:
         diff = as_f32((x - other) * sign)  # green minus the other colour, along this direction
         change = np.abs(_slide(diff, dy, dx) - _slide(diff, -dy, -dx))
         near = _filter(change, THREE, THREE)
-        weight = 1 / (near + 1) ** 2
+        weight = as_f32(1 / (near + 1) ** 2)
         mean = _filter(diff, *((FIVE, ONE) if dx else (ONE, FIVE)))
         for step in (2, -2):
             top += _slide(weight, dy * step, dx * step) * _slide(mean, dy * step, dx * step)

@@ -172,46 +172,45 @@ def _recovered(store: U16, image: Image, look: Look) -> U16:
 
 
 def proxy(image: Image, level: int) -> Image:
-    """The image at 1 / level: superpixels of a mosaic, block means of others, float32 above black.
+    """The picture at 1 / level in float32: superpixels of a mosaic, block means of others.
 
-    A mosaic becomes a "linear" cyx image. `level` is one of `levels(image)`.
+    A mosaic becomes a "linear" cyx image; mosaic and linear images are then counted from black.
+    `level` is one of `levels(image)` above 1. Raises ValueError for axes other than c, y, x.
     """
-    import cv2
-
-    look = Look()
-    height, width = -(-image.height // level), -(-image.width // level)
-    if image.cfa is None and image.axes not in ("yx", "cyx"):
+    if image.axes not in ("yx", "cyx"):
         raise ValueError(f"a proxy is made of a picture, not of axes {image.axes!r}")
-    count = 1 if image.axes == "yx" and image.cfa is None else image.pixels.shape[0]
-    count = 3 if image.cfa else count
-    out = np.empty((count, height, width), np.float32)
+    above = image.kind in ("mosaic", "linear")  # plain numbers and encoded values stay as they are
     rows = max(512 // level, 1) * level
+    strips: list[Array] = []
     for y in range(0, image.height, rows):
         region = Region(y, 0, min(y + rows, image.height), image.width)
         area = region.aligned(level)
-        cutout = region_pixels(
-            image.pixels, image, region, max(level, 2) if image.cfa else level, look
-        )
-        signal = cutout.astype(np.float32)
-        signal -= image.levels.black_map(area.y0, area.x0, area.height, area.width)
-        target = slice(y // level, area.y1 // level)
-        if image.cfa is not None:
-            binned = superpixels(signal, image.cfa.shifted(area.y0, area.x0), level)
-            out[:, target] = np.moveaxis(binned, -1, 0)
-        else:
-            for channel, plane in enumerate(signal.reshape(count, area.height, area.width)):
-                out[channel, target] = cv2.resize(
-                    plane, (width, area.height // level), interpolation=cv2.INTER_AREA
-                )
-    grey = image.axes == "yx" and image.cfa is None
+        signal = region_pixels(image.pixels, image, region, level, Look()).astype(np.float32)
+        if above:
+            signal -= image.levels.black_map(area.y0, area.x0, area.height, area.width)
+        strips.append(_binned(signal, image, area, level))
+    pixels = np.concatenate(strips, -2)
+    white = image.levels.white - float(np.mean(image.levels.black))
     return replace(
         image,
-        pixels=out[0] if grey else out,
-        axes="yx" if grey else "cyx",
-        kind="linear" if image.kind == "mosaic" else image.kind,
-        levels=Levels(white=image.levels.white - float(np.mean(image.levels.black))),
+        pixels=pixels,
+        axes="cyx" if pixels.ndim == 3 else "yx",
+        kind="linear" if above else image.kind,
+        levels=Levels(white=white) if above else image.levels,
         cfa=None,
     )
+
+
+def _binned(signal: Array, image: Image, area: Region, level: int) -> Array:
+    """Block means, (h, w) or (c, h, w)."""
+    import cv2
+
+    if image.cfa is not None:
+        return np.moveaxis(superpixels(signal, image.cfa.shifted(area.y0, area.x0), level), -1, 0)
+    size = (area.width // level, area.height // level)
+    planes = signal if signal.ndim == 3 else signal[None]
+    binned = np.stack([cv2.resize(p, size, interpolation=cv2.INTER_AREA) for p in planes])
+    return binned if signal.ndim == 3 else binned[0]
 
 
 def proxy_noise(noise: PoissonGaussian, image: Image, level: int) -> PoissonGaussian:

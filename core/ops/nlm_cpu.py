@@ -49,13 +49,14 @@ def offset(guide, noisy, group, rates, floor, dy, dx, radius, sums, weights):
             part = ring[(y - k) % size]
             for x in range(x0, x1):
                 column[x] += part[x]
-        for g in range(rates.shape[0]):
+        for g in range(rates.size):
+            rate = rates[g]
             for x in range(x0 + radius, x1 - radius):
                 total = column[x]
                 for k in range(1, radius + 1):
                     total += column[x - k] + column[x + k]
-                excess = max(total * scale - rates[g, 0], np.float32(0))
-                weight[x] = _weight(excess * rates[g, 1])
+                excess = max(total * scale - least, np.float32(0))
+                weight[x] = _weight(excess * rate)
             ends = x0 + radius, x1 - radius
             _exchange(noisy, group, g, weight, middle, dy, dx, ends, sums, weights)
 

@@ -32,6 +32,7 @@ U16 = NDArray[np.uint16]
 SOFTWARE = f"Sordino {__version__}"
 TILE = 256
 PREVIEW = 1024  # long edge
+SMALLEST = 22  # LibRaw opens nothing smaller
 
 # Tags of the sensor image that a new one replaces, and of any image in a directory.
 STORAGE = {256, 257, 258, 259, 262, 273, 277, 278, 279, 284, 317, 322, 323, 324, 325, 339, 347}
@@ -117,6 +118,8 @@ def write(path: Path, image: Image, source: Image, output: Output) -> None:
     if image.axes not in ("yx", "cyx") or (image.axes == "cyx" and image.pixels.shape[0] != 3):
         raise UnwritableFile("A DNG holds a mosaic, one channel or three: choose TIFF or NumPy.")
     pixels, area = _framed(image, source)
+    if min(pixels.shape[:2]) < SMALLEST:
+        raise UnwritableFile("The image is too small for a DNG: choose TIFF or NumPy.")
     image = replace(_scaled(image), pixels=stored(image))
     tags = info(Path(source.path)) if source.path else Info()
     same = image.axes == source.axes and (image.cfa is None) == (source.cfa is None)
