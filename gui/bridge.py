@@ -102,6 +102,7 @@ class Bridge(QObject):
         self._rest.stop()
         for job in list(self._running):
             job.stop()
+        self._tell_idle()
 
     @property
     def busy(self) -> bool:
@@ -220,6 +221,7 @@ class Bridge(QObject):
         region = view.roi or view.visible
         if d is not None and d.noise is not None and region.area and self._after is None:
             self._submit(Judge(d.image, d.noise, d.recipe, region), "judge", rank=5)
+        self._tell_idle()
 
     def _submit(self, work: Work, lane: str, rank: int = 0) -> Job:
         job = self._engine.submit(work, lane, rank)
@@ -296,6 +298,9 @@ class Bridge(QObject):
                 self._after, self._after_shown = None, True
                 if self._held_back:
                     self._wish()
+        self._tell_idle()
+
+    def _tell_idle(self) -> None:
         if not self.busy:
             self.progressed.emit(None, "")
 

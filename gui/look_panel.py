@@ -8,7 +8,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from core.develop import Look, balance, temperature
-from core.image import Image
+from core.image import Color, Image
 from core.method import Control
 from gui.rows import ChoiceRow, NumberRow, Row
 
@@ -46,9 +46,9 @@ class LookPanel(QWidget):
         self._lines.setSpacing(8)
         self._lines.addStretch()
 
-    def set_image(self, image: Image | None) -> None:
-        """The rows that this kind of image has."""
-        self._image = image
+    def set_image(self, image: Image | None, look: Look) -> None:
+        """The rows that this kind of image has; `look`: the one it was opened with."""
+        self._image, self._look = image, look
         while self._lines.count() > 1:
             item = self._lines.takeAt(0)
             gone = item.widget() if item else None
@@ -57,7 +57,7 @@ class LookPanel(QWidget):
         self.rows = {}
         if image is None:
             return
-        for control in _controls(image):
+        for control in _controls(image) or _window(look):
             made = NumberRow(control) if control.type == "float" else ChoiceRow(control)
             made.edited.connect(lambda v, final, n=control.name: self._edit(n, v, final))
             self.rows[control.name] = made
@@ -77,13 +77,9 @@ class LookPanel(QWidget):
     def _value(self, name: str, look: Look) -> object:
         color = self._image.color if self._image else None
         if name in ("kelvin", "tint") and color is not None:
-            kelvin, tint = temperature(color, look.wb or color.wb)
-            low, high = (15000.0, -100.0), (2000.0, 100.0)
-            return round(min(max(kelvin, high[0]), low[0])) if name == "kelvin" else round(
-                min(max(tint, low[1]), high[1]), 1
-            )  # fmt: skip
+            return _light(color, look.wb or color.wb)[name == "tint"]
         if name == "wb" and color is not None:
-            known = {None: "as shot", color.wb: "as shot", color.daylight: "daylight"}
+            known = {None: "as shot", color.daylight: "daylight", color.wb: "as shot"}
             return known.get(look.wb, "custom")
         if name in ("low", "high") and look.window is not None:
             return look.window[name == "high"]
@@ -112,23 +108,30 @@ class LookPanel(QWidget):
                 self.rows[other].set_value(self._value(other, look))
 
 
+def _light(color: Color, wb: tuple[float, float, float]) -> tuple[float, float]:
+    """Temperature and tint of a white balance, within the sliders."""
+    kelvin, tint = temperature(color, wb)
+    return float(round(min(max(kelvin, 2000), 15000))), round(min(max(tint, -100.0), 100.0), 1)
+
+
 def _controls(image: Image) -> list[Control]:
+    if image.kind in ("mosaic", "linear") and image.color is not None:
+        kelvin, tint = _light(image.color, image.color.wb)
+        light = [LIGHTS, replace(KELVIN, default=kelvin), replace(TINT, default=tint)]
+        return [EXPOSURE, *light, HIGHLIGHTS, TONE]
     if image.kind in ("mosaic", "linear"):
-        return [EXPOSURE, *([LIGHTS, KELVIN, TINT] if image.color else []), HIGHLIGHTS, TONE]
+        return [EXPOSURE, TONE]
     if image.kind == "display":
         return [EXPOSURE]
-    return []  # plain arrays: see window()
+    return []  # plain arrays are shown through a window: see set_image
 
 
-def window_controls(look: Look) -> list[Control]:
+def _window(look: Look) -> list[Control]:
     """Rows for the two ends of a plain array's window."""
     low, high = look.extent or (0.0, 1.0)
-    start = look.window or (low, high)
+    black, white = look.window or (low, high)
+    ends = (("low", "Shown black", black), ("high", "Shown white", white))
     return [
-        Control(
-            "low", "Shown black", "float", start[0], low, high, "", "Stored value shown black."
-        ),
-        Control(
-            "high", "Shown white", "float", start[1], low, high, "", "Stored value shown white."
-        ),
+        Control(name, label, "float", value, low, high, "", f"Stored value {label.lower()}.")
+        for name, label, value in ends
     ]

@@ -107,9 +107,7 @@ class Window(QMainWindow):
             for name in group:
                 bar.addAction(self.actions_by_id[name])
         self.addToolBar(bar)
-        self.setDockOptions(
-            QMainWindow.DockOption.AnimatedDocks | QMainWindow.DockOption.AllowTabbedDocks
-        )
+        self.setDockOptions(QMainWindow.DockOption.AllowTabbedDocks)
         right = Qt.DockWidgetArea.RightDockWidgetArea
         docks = [
             self._dock(right, "Denoise", self.panel),
@@ -201,7 +199,7 @@ class Window(QMainWindow):
                 self.pages.setCurrentWidget(self.start)
             return
         if before is None or before.image is not d.image:
-            self.look.set_image(d.image)
+            self.look.set_image(d.image, d.look)
             self.statistics.show_statistics(None, "")
         step = d.recipe.steps[-1] if d.recipe.steps else None
         if before is None or before.recipe != d.recipe or before.image is not d.image:

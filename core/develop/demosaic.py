@@ -52,7 +52,9 @@ def block(cfa: Cfa) -> int:
 
 def halo(cfa: Cfa, quality: str) -> int:
     """Pixels that `demosaic` needs beyond what it is asked for."""
-    return 2 if quality == "fast" and bayer_name(cfa) else 8
+    if bayer_name(cfa):
+        return 2 if quality == "fast" else 8
+    return 4 if quality == "fast" else 12
 
 
 def demosaic(mosaic: U16, cfa: Cfa, quality: str) -> U16:
@@ -65,13 +67,15 @@ def demosaic(mosaic: U16, cfa: Cfa, quality: str) -> U16:
     name = bayer_name(cfa)
     if name and quality == "fast":
         return as_u16(cv2.demosaicing(mosaic, getattr(cv2, f"COLOR_Bayer{name}2RGB")))
-    bent = as_u16(cv2.LUT(mosaic, _root()))
-    found = (
-        _gradients(as_f32(bent), cfa)
-        if name
-        else _convolved(bent, cfa, directed=quality == "still")
-    )
-    return as_u16(cv2.LUT(found, _square()))
+    bent = as_f32(cv2.LUT(mosaic, _root()))
+    out = np.empty((*mosaic.shape, 3), np.uint16)
+    edge = halo(cfa, quality)
+    for y in range(0, len(mosaic), STRIP):  # strips stay in the processor's cache
+        top, end = max(y - edge, 0), min(y + STRIP, len(mosaic))
+        part, seen = bent[top : end + edge], cfa.shifted(top, 0)
+        found = _gradients(part, seen) if name else _convolved(part, seen, quality == "still")
+        cv2.LUT(found[y - top : end - top], _square(), out[y:end])
+    return out
 
 
 def superpixels(mosaic: NDArray[Any], cfa: Cfa, level: int) -> NDArray[Any]:
@@ -93,7 +97,7 @@ def superpixels(mosaic: NDArray[Any], cfa: Cfa, level: int) -> NDArray[Any]:
     for color in range(3):
         share = as_f32(_shrink((sites == color).astype(np.float32), small))
         chosen = as_f32(mosaic * _tiled((sites == color).astype(mosaic.dtype), mosaic.shape))
-        factor = as_f32(1 / np.maximum(share, 1e-6))
+        factor = as_f32(1 / np.maximum(share, np.float32(1e-6)))
         planes.append(as_f32(_shrink(chosen, size) * _tiled(factor, size[::-1])))
     merged = as_f32(cv2.merge(planes))
     return as_u16(np.rint(merged)) if mosaic.dtype == np.uint16 else merged
@@ -170,36 +174,69 @@ def _slide(plane: F32, dy: int, dx: int) -> F32:
     return as_f32(np.roll(plane, (dy, dx), (0, 1)))
 
 
-def _convolved(values: F32, cfa: Cfa, directed: bool) -> U16:
-    """Any CFA: normalised convolution of green, then of red and blue minus green.
+class _Sites:
+    """Interpolation between the sites of a CFA of any period: normalised convolutions."""
 
-    `directed` mixes green along x and along y by how little the picture changes that way.
+    def __init__(self, values: F32, cfa: Cfa) -> None:
+        self.values, self.cfa = values, cfa
+        self.period = cfa.colors(*cfa.period)
+        self.masks = [_tiled(as_f32(self.period == c), values.shape) for c in range(3)]
+
+    def spread(self, plane: F32, color: int, rows: F32, cols: F32) -> F32:
+        """What a plane's values at the sites of a colour say for all pixels."""
+        tile = _filter(as_f32(np.tile(self.period == color, (5, 5))), rows, cols)
+        height, width = self.period.shape  # the middle of 5 x 5 periods knows no border
+        weight = tile[2 * height : 3 * height, 2 * width : 3 * width]
+        share = _tiled(as_f32(1 / np.maximum(weight, np.float32(1e-3))), plane.shape)
+        return as_f32(_filter(plane * self.masks[color], rows, cols) * share)
+
+    def along(self, plane: F32, color: int, across: F32, ways: list[F32]) -> F32:
+        """`spread` along x and along y, `ways` says how much of each."""
+        x = self.spread(plane, color, WIDE, across)
+        y = self.spread(plane, color, across, WIDE)
+        return as_f32(x * ways[0] + y * ways[1])
+
+    def filled(self, color: int, plane: F32) -> F32:
+        """The plane as whole numbers, with the true values where the colour was measured."""
+        return as_f32(np.rint(np.where(self.masks[color] > 0, self.values, plane)))
+
+
+def _ways(green: F32) -> list[F32]:
+    """How much to trust the direction x, and y: by how little the picture changes that way."""
+    found: list[F32] = []
+    for dy, dx in ((0, 1), (1, 0)):
+        change = as_f32(np.abs(_slide(green, dy, dx) - _slide(green, -dy, -dx)))
+        near = as_f32(np.square(_filter(change, WIDE, WIDE) / np.float32(81) + 1))
+        found.append(as_f32(1 / (near * near)))
+    total = found[0] + found[1]
+    return [as_f32(w / total) for w in found]
+
+
+def _convolved(values: F32, cfa: Cfa, directed: bool) -> U16:
+    """Any CFA: green from green, then red and blue minus green.
+
+    `directed` interpolates along edges, and once more lets red and blue sharpen green.
     """
     import cv2
 
-    sites = _tiled(cfa.colors(*cfa.period), values.shape)
-    masks = [(sites == color).astype(np.float32) for color in range(3)]
-
-    def spread(plane: F32, mask: F32, rows: F32, cols: F32) -> F32:
-        weight = np.maximum(_filter(mask, rows, cols), np.float32(1e-3))
-        return as_f32(_filter(plane * mask, rows, cols) / weight)
-
-    green = spread(values, masks[1], TENT, TENT)
-    if directed:
-        green = np.rint(np.where(sites == 1, values, green))
-        total = np.zeros_like(values)
-        mixed = np.zeros_like(values)
-        for dy, dx in ((0, 1), (1, 0)):
-            change = np.abs(_slide(green, dy, dx) - _slide(green, -dy, -dx))
-            weight = 1 / (_filter(change, WIDE, WIDE) + 1) ** 2
-            along = spread(values, masks[1], *((WIDE, ONE) if dx else (ONE, WIDE)))
-            mixed += weight * along
-            total += weight
-        green = mixed / total
-    green = np.rint(np.where(sites == 1, values, green))
-    red, blue = (
-        np.rint(green + spread(values - green, masks[color], WIDE, WIDE)) for color in (0, 2)
-    )
+    at = _Sites(values, cfa)
+    green = at.filled(1, at.spread(values, 1, TENT, TENT))
+    if not directed:
+        planes = [green + at.spread(values - green, c, WIDE, WIDE) for c in (0, 2)]
+    else:
+        green = at.filled(1, at.along(values, 1, ONE, _ways(green)))
+        ways, sharper = _ways(green), green
+        box = np.ones((3, 3), np.float32)
+        low = cv2.erode(as_f32(np.where(at.masks[1] > 0, values, 65535)), box)
+        high = cv2.dilate(as_f32(values * at.masks[1]), box)
+        for c in (0, 2):
+            guess = values + at.along(green - values, c, TENT, ways)
+            bound = np.minimum(np.maximum(guess, as_f32(low)), as_f32(high))
+            sharper = np.where(at.masks[c] > 0, bound, sharper)
+        green = at.filled(1, as_f32(sharper))
+        ways = _ways(green)
+        planes = [green + at.along(values - green, c, TENT, ways) for c in (0, 2)]
+    red, blue = at.filled(0, planes[0]), at.filled(2, planes[1])
     return as_u16(cv2.merge([red, green, blue]))
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from core.develop.demosaic import (
     U16,
+    as_f32,
     as_u16,
     block,
     demosaic,
@@ -209,7 +210,8 @@ def _binned(signal: Array, image: Image, area: Region, level: int) -> Array:
         return np.moveaxis(superpixels(signal, image.cfa.shifted(area.y0, area.x0), level), -1, 0)
     size = (area.width // level, area.height // level)
     planes = signal if signal.ndim == 3 else signal[None]
-    binned = np.stack([cv2.resize(p, size, interpolation=cv2.INTER_AREA) for p in planes])
+    shrunk = [as_f32(cv2.resize(p, size, interpolation=cv2.INTER_AREA)) for p in planes]
+    binned = np.stack(shrunk)
     return binned if signal.ndim == 3 else binned[0]
 
 

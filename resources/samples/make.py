@@ -1,172 +1,487 @@
-"""Makes the sample DNGs. They are SYNTHETIC: a rendered scene with physically simulated noise.
+#!/usr/bin/env python3
+"""Make Sordino's sample RAW files: SYNTHETIC pictures of a still life that never was.
 
     python resources/samples/make.py [FOLDER] [--truth]
 
-A landscape at dusk is rendered in linear light (layered ridges in haze, a lake, a moon that clips,
-stars, wires, reeds, a colour chart), seen through a CFA, and given the noise of a sensor at a high
-ISO (core.noise.simulate). Seeds are fixed; `--truth` also writes the noise-free mosaics.
+The scene is drawn in linear light by numpy alone, seen through a colour filter array, and given
+the noise of a sensor: photon noise of a known gain, Gaussian read noise. No camera took part, and
+the files say so. The same version of numpy gives the same files, always. `--truth` writes the
+noise-free mosaics (.npy, float32, stored units) beside them.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+ROOT = Path(__file__).resolve().parents[2]
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT))
 
-from core.format import Output
-from core.image import Cfa, Color, Image, Levels
-from core.noise.simulate import mosaic, sensor
-from plugins.formats.raw import Raw
+from core.format import Output  # noqa: E402
+from core.image import Cfa, Color, Image, Levels  # noqa: E402
+from core.noise.simulate import mosaic, sensor  # noqa: E402
 
-F32 = NDArray[np.float32]
-HEIGHT, WIDTH, FINE = 800, 1200, 3  # pixels; rendered at FINE times the size, then averaged
-BLACK, WHITE = 1024.0, 16383.0
-WB = (2.0, 1.0, 1.6)  # as shot: the camera sees red and blue weaker than green
-XTRANS = ("GBGGRG", "RGRBGB", "GBGGRG", "GRGGBG", "BGBRGR", "GRGGBG")
-BAYER = ("RG", "GB")
-CHART = (
-    (0.17, 0.08, 0.05), (0.53, 0.29, 0.21), (0.11, 0.19, 0.33), (0.09, 0.15, 0.05),
-    (0.22, 0.21, 0.42), (0.13, 0.51, 0.40), (0.68, 0.20, 0.03), (0.06, 0.10, 0.38),
-    (0.51, 0.09, 0.11), (0.10, 0.04, 0.14), (0.33, 0.50, 0.05), (0.75, 0.35, 0.03),
-    (0.88, 0.88, 0.86), (0.57, 0.57, 0.57), (0.35, 0.35, 0.35), (0.19, 0.19, 0.19),
-    (0.09, 0.09, 0.09), (0.03, 0.03, 0.03),
-)  # fmt: skip
+Floats = NDArray[np.floating[Any]]
+Rgb = tuple[float, float, float]
+
+HEIGHT, WIDTH = 800, 1200
+FINE = 2  # samples per pixel and direction
+LEVELS = Levels(((1024.0,),), 16383.0)
+WB = (2.0, 1.0, 1.6)
+COLOR = Color(WB, "as shot", WB, ((1.75, -0.6, -0.15), (-0.2, 1.55, -0.35), (0.02, -0.47, 1.45)))
+XTRANS = tuple(tuple("RGB".index(c) for c in row) for row in (
+    "GBGGRG", "RGRBGB", "GBGGRG", "GRGGBG", "BGBRGR", "GRGGBG"))  # fmt: skip
 
 
-def ridge(x: F32, seed: int, rough: float) -> F32:
-    """A mountain line: sums of sines with falling amplitude, about -1..1."""
-    rng = np.random.default_rng(seed)
-    line = np.zeros_like(x)
-    for octave in range(9):
-        wave, phase = 1.7**octave * rng.uniform(0.8, 1.3), rng.uniform(0, 2 * np.pi)
-        line += np.sin(2 * np.pi * wave * x + phase) * rough**octave
-    return line / np.abs(line).max()
+@dataclass(frozen=True)
+class Sample:
+    """One file to make: sensor and exposure. `gain` in stored units per electron."""
+
+    name: str
+    model: str
+    cfa: Cfa
+    iso: int
+    gain: float
+    read: float
+    seed: int
 
 
-def scene(height: int, width: int, fine: int) -> F32:
-    """The scene in linear sRGB, (3, height, width), 1 = white."""
-    h, w = height * fine, width * fine
-    y, x = np.mgrid[0:h, 0:w].astype(np.float32)
-    y, x = y / h, x / h  # units of the picture's height
-    shore = 0.66
-    mirrored = np.where(y > shore, 2 * shore - y, y)
-    rng = np.random.default_rng(7)
-    ripple = np.sin(900 * (y - shore) / (0.25 + 3 * (y - shore)) + 6 * np.sin(9 * x + 40 * y))
-    water = (y > shore).astype(np.float32)
-    mirrored += water * 0.012 * ripple * (y - shore) * 6
-    picture = _sky(mirrored, x, rng, fine)
-    for number, (base, size, shade) in enumerate(
-        ((0.50, 0.09, 0.55), (0.56, 0.07, 0.32), (0.62, 0.045, 0.14))
-    ):
-        line = base - size * ridge(x[0] / 1.5, 11 + number, 0.52)[None, :]
-        hazy = np.clip((mirrored - line) / 0.2, 0, 1)[None] * 0.10
-        tint = np.array([0.36, 0.42, 0.55], np.float32)[:, None, None] * shade
-        inside = mirrored > line
-        picture = np.where(inside[None], tint * 0.55 + hazy * tint * 4, picture)
-    picture *= 1 - 0.35 * water
-    picture = _near(picture, y, x, rng, fine)
-    small = picture.reshape(3, height, fine, width, fine).mean((2, 4))
-    return np.maximum(small, 0.0005).astype(np.float32)
+SAMPLES = (
+    Sample("bayer_iso12800", "synthetic Bayer", Cfa(((0, 1), (1, 2))), 12800, 48.0, 90.0, 1),
+    Sample("xtrans_iso6400", "synthetic X-Trans", Cfa(XTRANS), 6400, 24.0, 40.0, 2),
+)
 
 
-def _sky(y: F32, x: F32, rng: np.random.Generator, fine: int) -> F32:
-    """Afterglow above the horizon, a moon with its halo, stars."""
-    up = np.clip(1 - y / 0.6, 0, 1)
-    low, high = np.array([0.95, 0.42, 0.16]), np.array([0.035, 0.075, 0.20])
-    glow = np.exp(-((1 - up) * 0 + up * 4.2))[None]
-    sky = low[:, None, None] * glow * 0.8 + high[:, None, None] * (0.35 + up[None])
-    apart = np.hypot(x - 1.12, y - 0.20)
-    sky = sky + 0.10 * np.exp(-apart / 0.07)[None] * np.array([1.0, 0.95, 0.8])[:, None, None]
-    sky = np.where(apart[None] < 0.035, 2.2, sky)  # brighter than the sensor can hold
-    for star in range(90):
-        sy, sx = rng.uniform(0.0, 0.30), rng.uniform(0.0, 1.5)
-        size, light = rng.uniform(0.0006, 0.0013), rng.uniform(0.2, 1.2)
-        py, px = int(sy * y.shape[0]), int(sx * y.shape[0])
-        reach = 3 * fine
-        part = (slice(max(py - reach, 0), py + reach), slice(max(px - reach, 0), px + reach))
-        spot = np.exp(-((y[part] - sy) ** 2 + (x[part] - sx) ** 2) / (2 * size**2))
-        sky[(slice(None), *part)] += light * spot * (1 if star % 3 else 0.8)
-    return sky.astype(np.float32)
+class Canvas:
+    """Linear sRGB being painted; x runs from 0 to 1.5, y from 0 to 1 downwards."""
+
+    def __init__(self, height: int, width: int) -> None:
+        self.unit = 1 / height
+        self.rgb = np.zeros((height, width, 3), np.float32)
+
+    def cut(self, x0: float, y0: float, x1: float, y1: float) -> tuple[Floats, Floats, Floats]:
+        """A view of the box, and its x (1, w) and y (h, 1)."""
+        height, width, _ = self.rgb.shape
+        left, right = (int(np.clip(round(v / self.unit), 0, width)) for v in (x0, x1))
+        top, bottom = (int(np.clip(round(v / self.unit), 0, height)) for v in (y0, y1))
+        x = ((np.arange(left, right, dtype=np.float32) + 0.5) * self.unit)[None]
+        y = ((np.arange(top, bottom, dtype=np.float32) + 0.5) * self.unit)[:, None]
+        return self.rgb[top:bottom, left:right], x, y
+
+    def inside(self, distance: Floats) -> Floats:
+        """Coverage from a signed distance that is negative inside."""
+        return np.clip(0.5 - distance / self.unit, 0, 1)
 
 
-def _near(picture: F32, y: F32, x: F32, rng: np.random.Generator, fine: int) -> F32:
-    """Lit windows, wires, a colour chart on the bank, reeds."""
-    for _ in range(16):
-        wy, wx = rng.uniform(0.632, 0.650), rng.uniform(0.1, 0.9)
-        lit = (np.abs(y - wy) < 0.0022) & (np.abs(x - wx) < 0.0016)
-        picture = np.where(lit[None], np.array([1.1, 0.62, 0.2])[:, None, None], picture)
-    for wire in range(4):
-        sag = 0.06 + 0.016 * wire + 0.05 * (x / 0.75 - 1) ** 2 + 0.02 * wire * x
-        picture = np.where((np.abs(y - sag) < 0.0007)[None], 0.012, picture)
-    ground = 0.90 - 0.02 * ridge(x[0] / 1.5, 31, 0.6)[None, :]
-    grain = rng.normal(size=(y.shape[0] // 2 + 1, y.shape[1] // 2 + 1)).astype(np.float32)
-    grain = np.kron(grain, np.ones((2, 2), np.float32))[: y.shape[0], : y.shape[1]]
-    soil = np.array([0.075, 0.085, 0.04])[:, None, None] * (1 + 0.35 * grain[None])
-    picture = np.where((y > ground)[None], soil, picture)
-    for number, color in enumerate(CHART):
-        cy, cx = 0.715 + 0.062 * (number // 6), 0.115 + 0.062 * (number % 6)
-        frame = (np.abs(y - cy) < 0.031) & (np.abs(x - cx) < 0.031)
-        patch = (np.abs(y - cy) < 0.026) & (np.abs(x - cx) < 0.026)
-        picture = np.where(frame[None], 0.02, picture)
-        picture = np.where(patch[None], 0.75 * np.array(color)[:, None, None], picture)
-    for _ in range(150):
-        foot, top = rng.uniform(0.62, 1.5), rng.uniform(0.70, 0.92)
-        bend, thick = rng.normal(0, 0.12), rng.uniform(0.0007, 0.0022)
-        left, right = (int((foot + s * 0.12) * y.shape[0]) for s in (-1, 1))
-        rows = slice(int(top * y.shape[0]), y.shape[0])
-        cols = slice(max(left, 0), max(min(right, y.shape[1]), 0))
-        yy, xx = y[rows, cols], x[rows, cols]
-        rise = np.clip((1 - yy) / (1 - top), 0, 1)
-        blade = np.abs(xx - foot - bend * rise**2) < thick * (1.2 - rise)
-        shade = rng.uniform(0.4, 1.4) * np.array([0.07, 0.10, 0.03])[:, None, None]
-        picture[:, rows, cols] = np.where(blade[None], shade, picture[:, rows, cols])
-    return picture
+def mix(under: Floats, color: Any, cover: Floats) -> None:
+    """Paint `color` over a view, in place."""
+    under += cover[..., None] * (np.asarray(color, np.float32) - under)
 
 
-def camera(gain: float, pattern: tuple[str, ...], name: str, iso: int, rgb: F32, seed: int) -> Any:
-    """The noisy and the noise-free Image that a synthetic camera makes of the scene."""
-    cfa = Cfa(tuple(tuple("RGB".index(c) for c in row) for row in pattern))
-    weak = np.array([1 / WB[0], 1.0, 1 / WB[2]], np.float32)[:, None, None]
-    signal = mosaic(rgb * weak, cfa) * (WHITE - BLACK)
-    read = {48.0: 90.0, 24.0: 40.0}[gain]
-    exif = {
-        "make": "Sordino", "model": name, "iso": iso, "exposure": 1 / 60, "aperture": 2.8,
-        "focal_length": 35.0, "description": "Synthetic picture, made by Sordino",
-    }  # fmt: skip
-    color = Color(wb=WB, daylight=WB, matrix=((1, 0, 0), (0, 1, 0), (0, 0, 1)))
-    rng = np.random.default_rng(seed)
-    noisy = sensor(signal, gain, read, rng, black=BLACK, white=WHITE)
-    found = []
-    for values in (noisy, np.minimum(signal + BLACK, WHITE)):
-        stored = np.clip(np.rint(values), 0, 65535).astype(np.uint16)
-        levels = Levels(((BLACK,),), WHITE)
-        found.append(Image(stored, "yx", "mosaic", levels, cfa, color, meta={"exif": exif}))
-    return found
+class Texture:
+    """Smooth value noise from a lattice that repeats every 64 cells; mean 0, range about -1..1."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self._lattice = rng.uniform(-1, 1, (64, 64)).astype(np.float32)
+
+    def at(self, x: Floats, y: Floats) -> Floats:
+        """One octave, at lattice coordinates."""
+        ix, iy = np.floor(x).astype(int), np.floor(y).astype(int)
+        fx, fy = x - ix, y - iy
+        fx, fy = fx * fx * (3 - 2 * fx), fy * fy * (3 - 2 * fy)
+        cells = self._lattice
+        a, b = cells[iy % 64, ix % 64], cells[iy % 64, (ix + 1) % 64]
+        c, d = cells[(iy + 1) % 64, ix % 64], cells[(iy + 1) % 64, (ix + 1) % 64]
+        return (a + fx * (b - a)) * (1 - fy) + (c + fx * (d - c)) * fy
+
+    def cloud(self, x: Floats, y: Floats, octaves: int = 4) -> Floats:
+        """Octaves of halving strength."""
+        return sum((self.at(x * 2**n + 7 * n, y * 2**n + 3 * n) / 2**n for n in range(octaves)), 0)  # type: ignore[return-value]
 
 
-def make(folder: Path, truth: bool = False, height: int = HEIGHT, width: int = WIDTH) -> list[Path]:
-    """Write the samples; returns their paths."""
-    rgb = scene(height, width, FINE)
-    written = []
-    for name, gain, pattern, iso, seed in (
-        ("bayer_iso12800", 48.0, BAYER, 12800, 1),
-        ("xtrans_iso6400", 24.0, XTRANS, 6400, 2),
-    ):
-        title = f"Synthetic {'Bayer' if pattern is BAYER else 'X-Trans'}"
-        noisy, clean = camera(gain, pattern, title, iso, rgb, seed)
-        for image, suffix in ((noisy, ""), (clean, "_truth"))[: 2 if truth else 1]:
-            path = folder / f"{name}{suffix}.dng"
-            Raw().write(path, image, image, Output())
-            written.append(path)
-    return written
+def shade(normal: tuple[Floats, Floats, Floats], color: Any, gloss: float, shine: float) -> Floats:
+    """Light of a rounded thing: window light from the upper left, candle light from the right."""
+    nx, ny, nz = normal
+    cool = np.clip(-0.55 * nx - 0.60 * ny + 0.58 * nz, 0, None)
+    warm = np.clip(0.80 * nx - 0.25 * ny + 0.50 * nz, 0, None)
+    light = np.stack([0.10 + 0.75 * cool + 0.55 * warm, 0.11 + 0.80 * cool + 0.33 * warm,
+                      0.13 + 0.88 * cool + 0.16 * warm], -1)  # fmt: skip
+    halfway = np.clip(-0.34 * nx - 0.42 * ny + 0.84 * nz, 0, 1)
+    return np.asarray(color) * light + (gloss * halfway**shine)[..., None]
+
+
+def wall(canvas: Canvas, texture: Texture) -> None:
+    """Plaster in the candle's pool of light, dark towards the corners."""
+    rgb, x, y = canvas.cut(0, 0, 1.5, 1)
+    pool = np.exp(-((x - 0.95) ** 2 / 0.22 + (y - 0.52) ** 2 / 0.16))
+    edge = np.exp(-(((x - 0.72) / 0.78) ** 4) - ((y - 0.45) / 0.75) ** 4)
+    tone = (1 + 0.05 * texture.cloud(x * 9, y * 9, 3)) * (0.25 + 0.75 * edge)
+    for c, (base, warm) in enumerate(((0.062, 0.40), (0.085, 0.24), (0.098, 0.115))):
+        rgb[..., c] = tone * (base + warm * pool)
+
+
+def window(canvas: Canvas, texture: Texture, rng: np.random.Generator) -> None:
+    """Dusk behind an arched window: gradient, hills, a moon, and stars of one pixel."""
+    rgb, x, y = canvas.cut(0.07, 0.03, 0.61, 0.70)
+    span = np.where(y < 0.28, np.hypot(x - 0.34, y - 0.28), abs(x - 0.34) + 0 * y)
+    frame = np.maximum(span - 0.215, y - 0.63)
+    mix(rgb, np.stack([0.55 - 0.45 * y, 0.50 - 0.45 * y, 0.42 - 0.42 * y], -1) + 0 * x[..., None],
+        canvas.inside(frame))  # fmt: skip
+    height = np.clip((y - 0.08) / 0.46, 0, 1) + 0 * x
+    sky = np.stack([np.interp(height, (0, 0.35, 0.7, 1), tones) for tones in (
+        (0.012, 0.05, 0.42, 0.95), (0.022, 0.075, 0.21, 0.52), (0.085, 0.18, 0.24, 0.22))], -1)  # fmt: skip
+    for _ in range(70):
+        sx, sy, power = rng.uniform(0.14, 0.54), rng.uniform(0.08, 0.36), rng.uniform(0.1, 1) ** 3
+        sky += (power * np.exp(-((x - sx) ** 2 + (y - sy) ** 2) / (2 * 0.0009**2)))[..., None]
+    moon = np.maximum(np.hypot(x - 0.235, y - 0.20) - 0.030, 0.028 - np.hypot(x - 0.223, y - 0.193))
+    mix(sky, (1.5, 1.42, 1.2), canvas.inside(moon))
+    sky += (0.05 * np.exp(-np.hypot(x - 0.235, y - 0.20) / 0.05))[..., None]
+    for base, size, color in ((0.50, 0.045, (0.10, 0.085, 0.13)), (0.555, 0.05, (0.022, 0.026, 0.04))):
+        ridge = base + size * texture.cloud(x * 7 + 40 * base, 0 * x + 9 * base, 5)
+        mix(sky, color, canvas.inside((ridge - y) * 0.8))
+    mix(rgb, sky, canvas.inside(np.maximum(span - 0.20, y - 0.615)))
+    bars = np.minimum(abs(x - 0.34) - 0.005 + 0 * y, np.minimum(abs(y - 0.28), abs(y - 0.45)) - 0.004 + 0 * x)
+    mix(rgb, (0.20, 0.17, 0.15), canvas.inside(np.maximum(bars, np.maximum(span - 0.205, y - 0.62))))
+    sill = np.maximum(abs(x - 0.34) - 0.245, abs(y - 0.642) - 0.014)
+    mix(rgb, (0.44, 0.40, 0.34), canvas.inside(sill))
+    under = np.exp(-np.clip(y - 0.656, 0, None) / 0.012) * (y > 0.656) * (abs(x - 0.34) < 0.245)
+    rgb *= 1 - 0.5 * under[..., None]
+
+
+def table(canvas: Canvas, texture: Texture) -> None:
+    """Planks of wood in perspective, and a chequered linen cloth on them."""
+    rgb, x, y = canvas.cut(0, 0.70, 1.5, 1)
+    depth = 0.55 / (y - 0.70 + 0.28)  # far edge: large
+    u, v = (x - 0.75) * depth, depth * 3.2
+    warp = texture.at(u * 2.0, v * 4) * 0.5
+    grain = 0.5 + 0.5 * np.sin((v * 9 + warp * 2.4) * 6.3)
+    fibre = texture.cloud(u * 9, v * 120, 3)
+    tone = 0.75 + 0.34 * grain + 0.20 * fibre
+    gap = abs((v * 1.1) % 1 - 0.5)
+    tone *= np.clip((0.5 - gap) / 0.025, 0.25, 1)
+    glow = np.exp(-((x - 0.93) ** 2 / 0.10 + (y - 0.80) ** 2 / 0.03))
+    cool = np.exp(-((x - 0.36) ** 2 / 0.09 + (y - 0.76) ** 2 / 0.02))
+    fade = np.clip(1.25 - 0.9 * abs(x - 0.78) ** 1.5 - 1.2 * (y - 0.75), 0.15, None)
+    for c, (wood, warm, dusk) in enumerate(((0.115, 0.30, 0.10), (0.058, 0.13, 0.075), (0.028, 0.05, 0.06))):
+        rgb[..., c] = tone * (wood * fade + warm * glow + dusk * cool)
+    cloth(canvas, texture)
+
+
+def cloth(canvas: Canvas, texture: Texture) -> None:
+    """Linen with threads of two or three pixels, lying at an angle."""
+    rgb, x, y = canvas.cut(0, 0.77, 0.80, 1)
+    depth = 0.55 / (y - 0.70 + 0.28)
+    u = (x - 0.75) * depth + 0.9
+    v = 3.4 - depth * 1.75
+    a, b = u * 0.94 - v * 0.34, u * 0.34 + v * 0.94
+    fold = texture.cloud(a * 3 + 20, b * 3, 2)
+    stripes = 0.5 * ((a * 8.5) % 1 < 0.5) + 0.5 * ((b * 8.5) % 1 < 0.5)
+    weave = np.cos(a * 780) * np.cos(b * 780)
+    light = (0.62 + 0.16 * fold + 0.07 * weave) * np.clip(1.15 - 0.9 * abs(x - 0.42) - 1.1 * (y - 0.80), 0.2, 1)
+    cream, blue = np.array((0.50, 0.48, 0.43)), np.array((0.035, 0.085, 0.16))
+    color = (cream + stripes[..., None] * (blue - cream)) * light[..., None]
+    edge = np.maximum(abs(a - 0.30) - 0.62, 0.62 - b) + 0.004 * np.sin(a * 30)
+    shadow = np.clip(1 - np.maximum(edge, 0) / 0.05, 0, 1) * 0.45
+    rgb *= 1 - shadow[..., None]
+    mix(rgb, color, canvas.inside(edge / 3))
+
+
+def shadow(canvas: Canvas, x0: float, y0: float, rx: float, ry: float, power: float = 0.75) -> None:
+    """A soft shadow lying on the table."""
+    rgb, x, y = canvas.cut(x0 - 3 * rx, y0 - 3 * ry, x0 + 3 * rx, y0 + 3 * ry)
+    rgb *= 1 - power * np.exp(-(((x - x0) / rx) ** 2 + ((y - y0) / ry) ** 2) ** 1.4)[..., None]
+
+
+def fruit(canvas: Canvas, texture: Texture, x0: float, y0: float, r: float, color: Rgb, peel: float) -> None:
+    """A sphere whose peel has pores (`peel`) and patches."""
+    shadow(canvas, x0 + 0.25 * r, y0 + 0.86 * r, 1.25 * r, 0.42 * r)
+    rgb, x, y = canvas.cut(x0 - 1.1 * r, y0 - 1.1 * r, x0 + 1.1 * r, y0 + 1.1 * r)
+    nx, ny = (x - x0) / r + 0 * y, (y - y0) / r + 0 * x
+    nz = np.sqrt(np.clip(1 - nx**2 - ny**2, 0.01, 1))
+    pores = texture.at(30 * nx / (0.5 + nz) + 50, 30 * ny / (0.5 + nz)) * peel
+    patch = 1 + 0.22 * texture.cloud(nx * 1.6 + 9 * x0, ny * 1.6 + 3, 3)
+    lit = shade((nx + pores, ny + pores, nz), color, 0.9, 60)
+    bounce = np.clip(ny, 0, 1)[..., None] * 0.10 * np.asarray(color)
+    mix(rgb, lit * patch[..., None] + bounce, canvas.inside(np.hypot(x - x0, y - y0) - r))
+
+
+def stroke(canvas: Canvas, points: Any, width: float, color: Rgb, taper: float = 1.0) -> None:
+    """A curve through `points` (x, y); its width ends as `taper` of its beginning."""
+    line = np.asarray(points, float)
+    t = np.linspace(0, len(line) - 1, 24 * len(line))
+    curve = np.stack([np.interp(t, range(len(line)), line[:, i]) for i in (0, 1)], -1)
+    kernel = np.ones(17) / 17  # corners become bends
+    padded = np.concatenate([np.repeat(curve[:1], 8, 0), curve, np.repeat(curve[-1:], 8, 0)])
+    curve = np.stack([np.convolve(padded[:, i], kernel, "valid") for i in (0, 1)], -1)
+    for n, (a, b) in enumerate(zip(curve[:-1], curve[1:], strict=True)):
+        w = width * (1 + (taper - 1) * n / len(curve))
+        low, high = np.minimum(a, b) - 2 * w - 0.002, np.maximum(a, b) + 2 * w + 0.002
+        rgb, x, y = canvas.cut(low[0], low[1], high[0], high[1])
+        d = b - a
+        along = np.clip(((x - a[0]) * d[0] + (y - a[1]) * d[1]) / max(float(d @ d), 1e-12), 0, 1)
+        side = np.hypot(x - a[0] - along * d[0], y - a[1] - along * d[1])
+        mix(rgb, np.asarray(color) * (1.15 - 0.3 * n / len(curve)), canvas.inside(side - w / 2))
+
+
+def leaf(canvas: Canvas, x0: float, y0: float, angle: float, size: float, color: Rgb) -> None:
+    """A pointed leaf from (x0, y0), its halves lit differently, a fine midrib between."""
+    rgb, x, y = canvas.cut(x0 - size, y0 - size, x0 + size, y0 + size)
+    along = ((x - x0) * np.cos(angle) + (y - y0) * np.sin(angle)) / size
+    across = (-(x - x0) * np.sin(angle) + (y - y0) * np.cos(angle)) / size
+    edge = abs(across) - 0.75 * np.clip(along, 0, 1) ** 0.7 * np.clip(1 - along, 0, 1) * 0.8
+    half = np.where(across * np.cos(angle) < 0, 1.25, 0.7) + 0.12 * np.sin(along * 50 + abs(across) * 60)
+    half = half + 0.5 * np.clip(1 - abs(across) / 0.025, 0, 1)
+    mix(rgb, np.asarray(color) * half[..., None], canvas.inside(edge * size))
+
+
+def blossom(canvas: Canvas, x0: float, y0: float, size: float, turn: float) -> None:
+    """Five petals, pale at the rim, and a few stamens."""
+    rgb, x, y = canvas.cut(x0 - 1.2 * size, y0 - 1.2 * size, x0 + 1.2 * size, y0 + 1.2 * size)
+    r, angle = np.hypot(x - x0, y - y0) / size, np.arctan2(y - y0, x - x0) + turn
+    lobe = 0.60 + 0.40 * abs(np.cos(2.5 * angle)) ** 0.7
+    light = (0.9 - 0.25 * np.sin(angle - turn) - 0.12 * abs(np.sin(2.5 * angle)) ** 6)[..., None]
+    rim = np.clip(r, 0, 1)[..., None]
+    color = np.array((0.62, 0.16, 0.24)) * (1 - rim) + np.array((0.86, 0.62, 0.64)) * rim
+    mix(rgb, color * light, canvas.inside((r - lobe) * size))
+    mix(rgb, (0.75, 0.50, 0.08), canvas.inside(abs(r - 0.24) * size - 0.012 * abs(np.sin(angle * 5))))
+
+
+def vase(canvas: Canvas, texture: Texture, rng: np.random.Generator) -> None:
+    """Glazed blue ceramic with a branch in bloom."""
+    stems = [
+        [(0.70, 0.56), (0.665, 0.42), (0.60, 0.32), (0.52, 0.25), (0.44, 0.205), (0.375, 0.20)],
+        [(0.70, 0.56), (0.71, 0.40), (0.74, 0.28), (0.80, 0.20), (0.87, 0.165)],
+        [(0.605, 0.325), (0.565, 0.34), (0.515, 0.395), (0.475, 0.405)],
+        [(0.715, 0.38), (0.675, 0.27), (0.675, 0.17), (0.655, 0.115)],
+        [(0.75, 0.265), (0.81, 0.295), (0.865, 0.30)],
+    ]
+    shadow(canvas, 0.67, 0.835, 0.13, 0.028)
+    for stem in stems:
+        stroke(canvas, stem, 0.008 if len(stem) > 4 else 0.005, (0.075, 0.042, 0.028), 0.3)
+    for stem in stems:
+        line = np.asarray(stem)
+        for t in np.linspace(1.0, len(line) - 1, 4 * len(line) - 5):
+            px, py = (float(np.interp(t, range(len(line)), line[:, i])) for i in (0, 1))
+            px, py = px + rng.normal(0, 0.008), py + rng.normal(0, 0.008)
+            if rng.uniform() < 0.45:
+                green = (0.07, 0.17, 0.035) if rng.uniform() < 0.6 else (0.13, 0.20, 0.05)
+                leaf(canvas, px, py, rng.uniform(0, 6.28), rng.uniform(0.03, 0.055), green)
+            else:
+                blossom(canvas, px, py, rng.uniform(0.013, 0.026), rng.uniform(0, 6.28))
+    rgb, x, y = canvas.cut(0.55, 0.54, 0.85, 0.86)
+    knots = (0.545, 0.56, 0.60, 0.65, 0.70, 0.75, 0.80, 0.84)
+    radius = np.interp(y, knots, (0.043, 0.040, 0.036, 0.062, 0.093, 0.098, 0.078, 0.052))
+    soft = np.ones(max(int(0.03 / canvas.unit), 1))
+    pad = len(soft) // 2, len(soft) - 1 - len(soft) // 2
+    radius = np.convolve(np.pad(radius[:, 0], pad, mode="edge"), soft / soft.sum(), "valid")[:, None]
+    slope = np.gradient(radius[:, 0], canvas.unit)[:, None]
+    nx = np.clip((x - 0.70) / radius, -0.995, 0.995)
+    nz = np.sqrt(1 - nx**2)
+    norm = np.sqrt(1 + slope**2)
+    glaze = np.array((0.035, 0.13, 0.21)) * (1 + 0.25 * texture.cloud(x * 30, y * 22, 4))[..., None]
+    turn = np.arcsin(nx) * 7
+    band = np.clip(1.5 - abs(y - 0.715 - 0.012 * np.sin(turn * 2)) / 0.004, 0, 1)
+    band = np.maximum(band, np.clip(1.5 - abs(abs(y - 0.715) - 0.032) / 0.002, 0, 1) + 0 * nx)
+    glaze = glaze + band[..., None] * (np.array((0.50, 0.47, 0.38)) - glaze)
+    lit = shade((nx / norm, -slope / norm + 0 * nx, nz / norm), glaze, 1.4, 90)
+    body = np.maximum(abs(x - 0.70) - radius, abs(y - 0.695 + 0.004 * nz) - 0.149)
+    mix(rgb, lit, canvas.inside(body))
+
+
+def score(canvas: Canvas, rng: np.random.Generator) -> None:
+    """A sheet of music, con sordino: staves a third of a pixel to a pixel wide."""
+    rgb, x, y = canvas.cut(1.0, 0.20, 1.48, 0.80)
+    tilt = 0.07
+    u = (x - 1.245) * np.cos(tilt) + (y - 0.52) * np.sin(tilt)
+    v = -(x - 1.245) * np.sin(tilt) + (y - 0.52) * np.cos(tilt)
+    page = np.maximum(abs(u) - 0.165, abs(v) - 0.23)
+    rgb *= 1 - 0.55 * np.clip(1 - np.maximum(np.maximum(abs(u - 0.012) - 0.165, abs(v - 0.01) - 0.23), 0) / 0.03, 0, 1)[..., None]
+    glow = 0.26 + 0.52 * np.exp(-((x - 0.98) ** 2 + (y - 0.56) ** 2) / 0.09)
+    mix(rgb, glow[..., None] * np.array((0.98, 0.84, 0.60)), canvas.inside(page))
+    ink = np.zeros(u.shape, np.float32)
+    for staff in np.arange(-0.155, 0.20, 0.062):
+        wide = abs(u) - 0.142
+        for line in range(5):
+            ink = np.maximum(ink, 0.8 * canvas.inside(np.maximum(abs(v - staff - 0.0055 * line) - 0.0004, wide)))
+        for bar in (-0.142, -0.048, 0.047, 0.142):
+            ink = np.maximum(ink, canvas.inside(np.maximum(abs(u - bar) - 0.0006, abs(v - staff - 0.011) - 0.011)))
+        for n, at in enumerate(np.arange(-0.128, 0.135, 0.0158)):
+            pitch = staff + 0.00275 * int(rng.integers(0, 9))
+            head = np.hypot((u - at) * 0.72, v - pitch + 0.3 * (u - at)) - 0.0026
+            up = 1.0 if pitch > staff + 0.011 else -1.0
+            stem = np.maximum(abs(u - at - 0.0031 * up) - 0.0005, abs(v - pitch + 0.009 * up) - 0.009)
+            ink = np.maximum(ink, np.maximum(canvas.inside(head), canvas.inside(stem)))
+            if n % 3 == 0:
+                beam = np.maximum(abs(u - at - 0.009) - 0.0105, abs(v - pitch + 0.0175 * up) - 0.0014)
+                ink = np.maximum(ink, canvas.inside(beam))
+    title(canvas, ink, u, v)
+    mix(rgb, (0.02, 0.017, 0.015), ink)
+
+
+_LETTERS = {"C": "69889960", "O": "69999960", "N": "9DDBB990", "S": "78861E00", "R": "E99EA990",
+            "D": "E99999E0", "I": "E44444E0"}  # fmt: skip
+
+
+def title(canvas: Canvas, ink: Floats, u: Floats, v: Floats) -> None:
+    """The words above the first staff, letters of four by seven dots."""
+    for place, letter in enumerate("CON SORDINO"):
+        for row, bits in enumerate(_LETTERS.get(letter, "")):
+            for column in range(4):
+                if int(bits, 16) >> (3 - column) & 1:
+                    du = u + 0.075 - (place * 0.0138 + column * 0.0024)
+                    dot = np.maximum(abs(du), abs(v + 0.202 - row * 0.0024)) - 0.0012
+                    np.maximum(ink, canvas.inside(dot), out=ink)
+
+
+_PATCHES = (
+    "735244 c29682 627a9d 576c43 8580b1 67bdaa d67e2c 505ba6 c15a63 5e3c6c 9dbc40 e0a32e"
+    " 383d96 469449 af363c e7c71f bb5695 0885a1 f3f3f2 c8c8c8 a0a0a0 7a7a79 555555 343434"
+).split()
+
+
+def checker(canvas: Canvas) -> None:
+    """A card of 24 colours standing on the table."""
+    shadow(canvas, 1.22, 0.925, 0.20, 0.03, 0.8)
+    rgb, x, y = canvas.cut(1.02, 0.70, 1.46, 0.97)
+    u = (x - 1.225) - 0.06 * (y - 0.82)
+    v = (y - 0.82) + 0.05 * (x - 1.225)
+    mix(rgb, (0.012, 0.012, 0.013), canvas.inside(np.maximum(abs(u) - 0.155, abs(v) - 0.105)))
+    light = np.clip(0.95 - 0.9 * (x - 1.05), 0.4, 1)[..., None] * np.array((1.0, 0.88, 0.70)) * 0.85
+    for n, code in enumerate(_PATCHES):
+        encoded = np.array([int(code[i : i + 2], 16) for i in (0, 2, 4)]) / 255
+        color = np.where(encoded < 0.04, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
+        du, dv = u + 0.125 - 0.05 * (n % 6), v + 0.075 - 0.05 * (n // 6)
+        mix(rgb, color * light, canvas.inside(np.maximum(abs(du), abs(dv)) - 0.0215))
+
+
+def candle(canvas: Canvas) -> None:
+    """Wax that glows from within, and a flame that no sensor holds."""
+    shadow(canvas, 0.93, 0.875, 0.085, 0.022, 0.7)
+    rgb, x, y = canvas.cut(0.84, 0.60, 1.02, 0.92)
+    dish = np.hypot((x - 0.93) / 3.4, y - 0.862) - 0.020
+    nx = np.clip((x - 0.93) / 0.068, -0.99, 0.99) + 0 * y
+    brass = shade((nx, 0 * nx - 0.3, np.sqrt(1 - nx**2)), (0.42, 0.25, 0.07), 0.8, 20)
+    mix(rgb, brass, canvas.inside(dish))
+    nx = np.clip((x - 0.93) / 0.028, -0.99, 0.99)
+    wax = np.exp(-(y - 0.65) / 0.07) * (1 - 0.45 * nx**2)
+    color = np.stack([0.30 + 0.75 * wax, 0.22 + 0.48 * wax, 0.13 + 0.22 * wax], -1)
+    rim = 0.648 + 0.004 * nx**2
+    round_off = 0.860 + 0.008 * np.sqrt(1 - nx**2)
+    body = np.maximum(abs(x - 0.93) - 0.028, np.maximum(rim - y, y - round_off))
+    mix(rgb, color * (0.72 + 0.28 * np.sqrt(1 - nx**2))[..., None], canvas.inside(body))
+    stroke(canvas, [(0.93, 0.652), (0.931, 0.64), (0.929, 0.628)], 0.003, (0.02, 0.015, 0.012))
+    rgb, x, y = canvas.cut(0.5, 0.15, 1.4, 1)
+    far = np.hypot(x - 0.93, 0.8 * (y - 0.60))
+    rgb += (0.16 * np.exp(-far / 0.06))[..., None] * np.array((1, 0.55, 0.18), np.float32)
+    t = np.clip((0.642 - y) / 0.085, 0, 1)
+    half = 0.0145 * (t + 0.02) ** 0.45 * (1 - t) ** 0.8 * 1.9
+    flame = abs(x - 0.93 + 0.004 * np.sin(t * 4)) - half
+    core = np.clip(-flame / 0.008, 0, 1)[..., None]
+    color = np.array((1.6, 0.75, 0.16)) * (1 - core) + np.array((7.0, 5.4, 3.4)) * core
+    mix(rgb, color, canvas.inside(np.where((y > 0.642) | (y < 0.557), 1, flame)))
+
+
+def lights(canvas: Canvas) -> None:
+    """A thin wire along the wall with small bulbs: points that clip."""
+    x = np.linspace(0.60, 1.5, 40)
+    y = 0.045 + 0.085 * (1 - ((x - 1.08) / 0.48) ** 2) + 0.006 * np.sin(x * 31)
+    wire = np.stack([x, y], -1)
+    stroke(canvas, wire, 0.0022, (0.012, 0.012, 0.012))
+    for n in range(2, 40, 4):
+        bx, by = wire[n] + (0, 0.012)
+        rgb, gx, gy = canvas.cut(bx - 0.2, by - 0.2, bx + 0.2, by + 0.2)
+        far = np.hypot(gx - bx, gy - by)
+        halo = 0.14 * np.exp(-far / 0.028) * np.clip((0.2 - far) / 0.2, 0, 1)
+        rgb += halo[..., None] * np.array((1, 0.62, 0.24), np.float32)
+        bulb = np.hypot(gx - bx, 0.75 * (gy - by)) - 0.0052
+        mix(rgb, (4.5, 3.2, 1.5), canvas.inside(bulb))
+
+
+def render(height: int, width: int) -> Floats:
+    """The scene in linear sRGB, 1 = white, shape (height, width, 3); brighter lights exceed 1."""
+    rng = np.random.default_rng(2026)
+    texture = Texture(rng)
+    canvas = Canvas(height * FINE, width * FINE)
+    wall(canvas, texture)
+    window(canvas, texture, rng)
+    lights(canvas)
+    table(canvas, texture)
+    score(canvas, rng)
+    vase(canvas, texture, rng)
+    candle(canvas)
+    checker(canvas)
+    fruit(canvas, texture, 0.325, 0.815, 0.078, (0.86, 0.30, 0.025), 0.10)
+    fruit(canvas, texture, 0.47, 0.845, 0.066, (0.50, 0.055, 0.035), 0.0)
+    stroke(canvas, [(0.468, 0.786), (0.473, 0.765), (0.484, 0.747)], 0.005, (0.06, 0.035, 0.02))
+    fruit(canvas, texture, 0.215, 0.885, 0.060, (0.78, 0.56, 0.05), 0.06)
+    for x, y in ((0.585, 0.925), (0.622, 0.912), (0.606, 0.945), (0.80, 0.915)):
+        fruit(canvas, texture, x, y, 0.019, (0.055, 0.06, 0.16), 0.0)
+    lens = np.array((0.25, 0.5, 0.25), np.float32)  # no optics is sharper than its pixels
+    for axis in (0, 1):
+        near = np.pad(canvas.rgb, [(1, 1) if a == axis else (0, 0) for a in range(3)], mode="edge")
+        parts = [np.take(near, np.arange(canvas.rgb.shape[axis]) + n, axis) for n in range(3)]
+        canvas.rgb = sum(w * part for w, part in zip(lens, parts, strict=True))  # type: ignore[assignment]
+    return canvas.rgb.reshape(height, FINE, width, FINE, 3).mean((1, 3))
+
+
+def truth(scene: Floats, cfa: Cfa) -> NDArray[np.float32]:
+    """The noise-free mosaic above black in stored units, unclipped."""
+    camera = np.maximum(scene @ np.linalg.inv(np.asarray(COLOR.matrix)).T, 0) / np.asarray(WB)
+    return mosaic(np.moveaxis(camera * LEVELS.span, -1, 0), cfa)
+
+
+def photograph(sample: Sample, scene: Floats) -> Image:
+    """The noisy mosaic with its levels, colour and metadata."""
+    rng = np.random.default_rng(sample.seed)
+    signal = truth(scene, sample.cfa)
+    black, white = LEVELS.black[0][0], LEVELS.white
+    noisy = sensor(signal, sample.gain, sample.read, rng, quantise=1, black=black, white=white)
+    shown = {
+        "make": "Sordino",
+        "model": sample.model,
+        "description": "Synthetic picture made by Sordino's resources/samples/make.py; no camera",
+        "copyright": "Sordino, Apache-2.0",
+        "iso": sample.iso,
+        "exposure": 1 / 60,
+        "aperture": 2.8,
+        "focal_length": 35,
+    }
+    pixels = noisy.astype(np.uint16)
+    return Image(pixels, "yx", "mosaic", LEVELS, sample.cfa, COLOR, meta={"exif": shown})
+
+
+def make(folder: Path, height: int = HEIGHT, width: int = WIDTH, clean: bool = False) -> list[Path]:
+    """Write every sample into `folder`; returns the DNGs. `clean` adds the noise-free mosaics."""
+    from plugins.formats.raw import Raw
+
+    scene, made = render(height, width), list[Path]()
+    for sample in SAMPLES:
+        image = photograph(sample, scene)
+        made.append(folder / f"{sample.name}.dng")
+        Raw().write(made[-1], image, image, Output())  # no note: nothing was denoised
+        if clean:
+            values = truth(scene, sample.cfa) + LEVELS.black[0][0]
+            np.save(folder / f"{sample.name}_truth.npy", values)
+    return made
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description="Make Sordino's synthetic sample RAW files.")
+    parser.add_argument("folder", nargs="?", type=Path, default=Path(__file__).parent)
+    parser.add_argument("--truth", action="store_true", help="write the noise-free mosaics, too")
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    for path in make(options.folder, clean=options.truth):
+        print(f"{path} {path.stat().st_size / 1e6:.2f} MB")
 
 
 if __name__ == "__main__":
-    named = [Path(arg) for arg in sys.argv[1:] if not arg.startswith("-")]
-    for done in make(named[0] if named else Path(__file__).parent, "--truth" in sys.argv):
-        print(f"{done.name}: synthetic, {done.stat().st_size / 1e6:.2f} MB")
+    main()
