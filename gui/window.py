@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
     QMessageBox,
     QScrollArea,
     QStackedWidget,
+    QTabWidget,
     QToolBar,
     QWidget,
 )
@@ -63,6 +64,7 @@ class Window(QMainWindow):
         self.statistics, self.status = StatisticsPanel(), Status(bridge.cancel)
         samples = sorted(resources.path("samples").glob("*.dng"))
         self.start = StartPage(samples, recent.paths())
+        self.pages_by_dock: dict[str, QTabWidget] = {}
         self.pages = QStackedWidget()
         self.pages.addWidget(self.start)
         self.pages.addWidget(viewer)
@@ -107,19 +109,12 @@ class Window(QMainWindow):
             for name in group:
                 bar.addAction(self.actions_by_id[name])
         self.addToolBar(bar)
-        self.setDockOptions(QMainWindow.DockOption.AllowTabbedDocks)
-        right = Qt.DockWidgetArea.RightDockWidgetArea
         docks = [
-            self._dock(right, "Denoise", self.panel),
-            self._dock(right, "View", self.look),
-            self._dock(right, "Statistics", self.statistics),
-            self._dock(right, "Noise", self.noise),
+            self._dock("Denoise", {"Denoise": self.panel, "View": self.look}),
+            self._dock("Measure", {"Statistics": self.statistics, "Noise": self.noise}),
         ]
-        for front, behind in ((docks[0], docks[1]), (docks[2], docks[3])):
-            self.tabifyDockWidget(front, behind)
-            front.raise_()
-        self.resizeDocks([docks[0], docks[2]], [380, 380], Qt.Orientation.Horizontal)
-        self.resizeDocks([docks[0], docks[2]], [430, 520], Qt.Orientation.Vertical)
+        self.resizeDocks(docks, [380, 380], Qt.Orientation.Horizontal)
+        self.resizeDocks(docks, [430, 520], Qt.Orientation.Vertical)
         view = self.menuBar().actions()[2].menu()
         assert isinstance(view, QMenu)
         view.addSeparator()
@@ -127,18 +122,22 @@ class Window(QMainWindow):
             view.addAction(dock.toggleViewAction())
         self.setStatusBar(self.status)
 
-    def _dock(self, area: Qt.DockWidgetArea, title: str, content: QWidget) -> QDockWidget:
-        dock = QDockWidget(title, self)
+    def _dock(self, title: str, contents: dict[str, QWidget]) -> QDockWidget:
+        """A dock with a page for each content. (Qt's own tabbed docks leave a stray tab bar.)"""
+        dock, pages = QDockWidget(title, self), QTabWidget()
         dock.setObjectName(title)
-        if content is self.panel or content is self.statistics:
-            dock.setWidget(content)
-        else:
-            scroll = QScrollArea()
-            scroll.setWidgetResizable(True)
-            scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-            scroll.setWidget(content)
-            dock.setWidget(scroll)
-        self.addDockWidget(area, dock)
+        dock.setTitleBarWidget(QWidget())  # the pages' tabs are title enough
+        for name, content in contents.items():
+            page = content
+            if content in (self.look, self.noise):
+                page = QScrollArea()
+                page.setWidgetResizable(True)
+                page.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+                page.setWidget(content)
+            pages.addTab(page, name)
+        dock.setWidget(pages)
+        self.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, dock)
+        self.pages_by_dock[title] = pages
         return dock
 
     def _connect(self) -> None:

@@ -106,7 +106,7 @@ def superpixels(mosaic: NDArray[Any], cfa: Cfa, level: int) -> NDArray[Any]:
 def sites_per_superpixel(cfa: Cfa, level: int) -> tuple[float, float, float]:
     """How many sites of each colour a block averages, in the mean over the blocks."""
     sites = cfa.colors(*cfa.period)
-    red, green, blue = (float(np.mean(sites == c)) * level * level for c in range(3))
+    red, green, blue = (np.count_nonzero(sites == c) * level**2 / sites.size for c in range(3))
     return red, green, blue
 
 

@@ -14,6 +14,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from core.ops.scales import add_doubled, halve
+
 EDGE = 8  # of a block
 THRESHOLD = 2.7  # of the first pass, in noise standard deviations
 BAND = 400_000  # samples between two checks
@@ -47,42 +49,17 @@ def denoise(
     thresholding, every other Wiener shrinkage guided by the result before. On each of `scales`
     coarser scales (half the size) the same is done and corrects what is left of the noise there.
     """
-    skip = max(margin - EDGE * len(steps) - 8, 0) // align(steps, 0) * align(steps, 0)
+    skip = max(margin - EDGE * len(steps) - 8, 0) // lcm(*steps) * lcm(*steps)
     inner = slice(skip, tile.shape[-2] - skip), slice(skip, tile.shape[-1] - skip)
     fine = guide = tile[(..., *inner)]
     for number, step in enumerate(steps):
         guide = shrink(fine, guide if number else None, sigmas, step, check)
-    if not scales:
-        return _within(tile, guide, inner)
-    result = _within(tile, guide, inner)
-    coarse = denoise(halve(tile), sigmas, steps, scales - 1, max((margin - 1) // 2 - 2, 0), check)
-    return result + double(coarse - halve(result), *tile.shape[-2:])
-
-
-def _within(tile: torch.Tensor, part: torch.Tensor, inner: tuple[slice, slice]) -> torch.Tensor:
     result = tile.clone()
-    result[(..., *inner)] = part
-    return result
-
-
-def halve(tile: torch.Tensor) -> torch.Tensor:
-    """Sums of 2x2 pixels / 2: half the size (rounded up), white noise stays as it is."""
-    tile = F.pad(tile, (0, tile.shape[-1] % 2, 0, tile.shape[-2] % 2), mode="replicate")
-    rows = tile[..., ::2, :] + tile[..., 1::2, :]
-    return (rows[..., ::2] + rows[..., 1::2]) / 2
-
-
-def double(coarse: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    """Twice the size, cut to (height, width): smoothed, as the coarse scale knows no detail."""
-    coarse = F.pad(coarse, (2, 2, 2, 2), mode="replicate")
-    for axis in (-2, -1):
-        low = coarse.movedim(axis, -1)
-        # [1 2 1] / 4, then linear interpolation at -1/4 and +1/4 of a pixel
-        soft = (low[..., :-2] + low[..., 2:] + 2 * low[..., 1:-1]) / 4
-        before = (soft[..., :-2] + 3 * soft[..., 1:-1]) / 4
-        after = (soft[..., 2:] + 3 * soft[..., 1:-1]) / 4
-        coarse = torch.stack((before, after), -1).flatten(-2).movedim(-1, axis)
-    return coarse[..., :height, :width] / 2
+    result[(..., *inner)] = guide
+    if not scales:
+        return result
+    coarse = denoise(halve(tile), sigmas, steps, scales - 1, max((margin - 1) // 2 - 2, 0), check)
+    return add_doubled(result, coarse - halve(result))
 
 
 def shrink(

@@ -23,9 +23,10 @@ def _weight(excess):
 def offset(guide, noisy, group, rates, floor, dy, dx, radius, sums, weights):
     """Add what pixels at (dy, dx) and (-dy, -dx) give to each other.
 
-    `guide` and `noisy` are (P, H, W); `group[p]` is the weight a plane takes part in; `rates[g]` holds
-    what is taken off, and 1 / h^2; `sums` (P, H, W) and `weights` (G, H, W) are added to. The distance is
-    the mean of squared differences over planes and a patch of (2 radius + 1)^2, noise taken off.
+    `guide` and `noisy` are (P, H, W); the weights of group g fall with `rates[g]` and hold for the
+    planes p with `group[p] == g`; `sums` (P, H, W) and `weights` (G, H, W) are added to. The
+    distance is half the mean squared difference over planes and a patch of (2 radius + 1)^2, less
+    `floor`.
     """
     planes, height, width = guide.shape
     size = 2 * radius + 1

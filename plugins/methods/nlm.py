@@ -1,4 +1,4 @@
-"""Non-local means: average pixels whose surroundings look alike."""
+"""Non-local means on patches of all colour planes."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from core.method import Context, Method, Needs, Slider
 if TYPE_CHECKING:
     import torch
 
+PATCH = 2  # patches of 5x5
+FALL = 2.0  # how fast weights fall with distance beyond that of noise
 
-class NonLocalMeans(Method):
-    """Averages what looks alike: natural grain-free texture and repeating patterns; slower."""
+
+class Nlm(Method):
+    """Averages pixels whose surroundings look alike: good for repeated structure and edges."""
 
     title = "Non-local means"
-    assumption = "Noise independent from pixel to pixel; similar patches occur close by."
+    assumption = "Noise independent from pixel to pixel, its strength known from the noise model."
     paper = "Buades, Coll and Morel, CVPR 2005"
 
     strength: Annotated[
@@ -22,15 +25,14 @@ class NonLocalMeans(Method):
     ] = 1.0
     chroma: Annotated[
         float, Slider(0.0, 3.0, "×", "Colour noise to remove, relative to the strength.")
-    ] = 1.5
+    ] = 1.0
     search: Annotated[
-        int, Slider(2, 12, "px", "How far to look for similar patches.", advanced=True)
+        int, Slider(2, 12, "px", "How far to look for like patches: costs time.", advanced=True)
     ] = 5
-    patch: Annotated[int, Slider(1, 3, "px", "Radius of a patch.", advanced=True)] = 1
 
     def needs(self, planes: tuple[int, ...]) -> Needs:
-        """Every result looks at the search area and the patches at its rim."""
-        return Needs(halo=self.search + self.patch, tile=256, cost=6.0)
+        """A pixel sees patches around all pixels of the search window."""
+        return Needs(halo=self.search + PATCH, align=1, tile=384, cost=8.0)
 
     def run(self, tile: torch.Tensor, state: Any, ctx: Context) -> torch.Tensor:
         """See Method.run."""
@@ -39,6 +41,9 @@ class NonLocalMeans(Method):
         if not self.strength:
             return tile
         sigmas = color.sigmas(ctx.planes, self.strength, self.chroma)
+        kinds = sorted(set(sigmas))
+        rates = [FALL / sigma**2 if sigma else float("inf") for sigma in kinds]
+        group = [kinds.index(sigma) for sigma in sigmas]
         mixed = color.mix(tile, ctx.planes)
-        clean = nlm.denoise(mixed, sigmas, self.search, self.patch, ctx.check)
+        clean = nlm.denoise(mixed, mixed, group, rates, 1.0, self.search, PATCH, ctx.check)
         return color.unmix(clean, ctx.planes)

@@ -87,14 +87,6 @@ def opened(path: Path) -> tuple[Image, np.ndarray]:
     return Image(pixels, "yx", "mosaic", levels_, Cfa(pattern), color), reference
 
 
-@pytest.fixture
-def raws() -> Path:
-    folder = Path(__file__).parents[2].parent / "shared" / "data" / "raw"
-    if not folder.is_dir():
-        pytest.skip("needs ../shared/data/raw")
-    return folder
-
-
 @pytest.mark.parametrize(
     "name",
     [
@@ -104,8 +96,8 @@ def raws() -> Path:
         "synthetic/bayer_iso12800_noisy.dng",
     ],
 )
-def test_rendering_is_libraws_same_demosaic(raws: Path, name: str) -> None:
-    image, reference = opened(raws / name)
+def test_rendering_is_libraws_same_demosaic(shared_data: Path, name: str) -> None:
+    image, reference = opened(shared_data / "raw" / name)
     if "noisy" in name:  # LibRaw clips noise at black, we keep it: compare what both keep
         pixels = np.maximum(image.pixels[:], int(image.levels.black[0][0]))
         image = replace(image, pixels=pixels)
@@ -115,8 +107,8 @@ def test_rendering_is_libraws_same_demosaic(raws: Path, name: str) -> None:
     assert difference.max() <= 1
 
 
-def test_xtrans_has_libraws_colours(raws: Path) -> None:
-    image, reference = opened(raws / "synthetic/xtrans_iso6400_clean.dng")
+def test_xtrans_has_libraws_colours(shared_data: Path) -> None:
+    image, reference = opened(shared_data / "raw/synthetic/xtrans_iso6400_clean.dng")
     ours = export_rgb(image, Look(tone="bt709"))
     difference = (ours.astype(float) - reference)[8:-8, 8:-8]
     assert np.abs(difference.mean((0, 1))).max() < 1.0  # another interpolation, no colour cast

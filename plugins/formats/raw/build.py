@@ -41,7 +41,7 @@ _EXIF: tuple[tuple[str, int, int], ...] = (
     ("lens_serial", 42037, t.ASCII),
 )
 _TOP = (("make", 271), ("model", 272), ("date_modified", 306), ("artist", 315))
-_TOP += (("copyright", 33432),)
+_TOP += (("copyright", 33432), ("description", 270))
 
 
 def build(

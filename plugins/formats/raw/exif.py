@@ -10,6 +10,7 @@ from typing import Any
 
 # exifread's name -> ours
 _TEXT = {
+    "Image ImageDescription": "description",
     "Image Make": "make",
     "Image Model": "model",
     "EXIF LensMake": "lens_make",
