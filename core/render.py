@@ -102,6 +102,7 @@ class Renderer:
         self.cache, self.device, self.threads = desk.cache, desk.device, threads or desk.threads
         self.plans = [plan(step.method, image, desk.tile) for step in recipe.steps]
         self._cancelled, self._closed = cancelled, False
+        self._states: list[Any] = [None] * len(self.plans)
 
     def tiles(self, region: Region) -> Iterator[Tile | float]:
         """Tiles of the region, centre first; before them, preparation's progress (0..1).
@@ -134,17 +135,18 @@ class Renderer:
 
     def _prepare(self) -> Iterator[float]:
         for index, step in enumerate(self.recipe.steps):
-            if self.cache.get(self._state_key(index)) is not None:
+            found = self.cache.get(self._state_key(index))
+            if found is not None:
+                self._states[index] = found[0]
                 continue
             work = step.method.prepare(self.image, self._context(self.plans[index].packing.planes))
-            state: Any = None
             while True:
                 try:
                     yield next(work)
                 except StopIteration as end:
-                    state = end.value
+                    self._states[index] = end.value  # the cache may drop it before the last tile
                     break
-            self.cache.put(self._state_key(index), (state,))
+            self.cache.put(self._state_key(index), (self._states[index],))
 
     def _key(self, index: int, tile: Region) -> Hashable:
         """Equal keys, equal pixels: the last step's amount is not part of it."""
@@ -156,21 +158,21 @@ class Renderer:
         """Run `threads` tiles at a time; out of memory runs one at a time, with the same result."""
         workers = self.threads if self.device == "cpu" else 1
         queue = list(reversed(missing))
-        running: dict[Future[Tile], Region] = {}
+        running: dict[Future[Tile], tuple[Region, bool]] = {}  # bool: nothing runs beside it
         pool = ThreadPoolExecutor(workers, "tile", initializer=_one_thread)
         try:
             while queue or running:
                 self._check()
                 while queue and len(running) < workers:
                     region = queue.pop()
-                    running[pool.submit(self._tile, index, region)] = region
+                    running[pool.submit(self._tile, index, region)] = region, workers == 1
                 done, _ = wait(running, timeout=0.05, return_when=FIRST_COMPLETED)
                 for future in done:
-                    region = running.pop(future)
+                    region, alone = running.pop(future)
                     try:
                         yield future.result()
                     except (MemoryError, torch.OutOfMemoryError):
-                        if workers == 1:
+                        if alone:
                             raise MemoryError(
                                 "One tile does not fit into memory: close other programs."
                             ) from None
@@ -194,10 +196,9 @@ class Renderer:
         need = region.aligned(laid.align).grow(laid.halo)
         source = self._source(index, need)
         after = np.empty_like(source)
-        state = (self.cache.get(self._state_key(index)) or (None,))[0]
         for start in range(0, source.shape[0], BATCH):
             part = slice(start, start + BATCH)
-            after[part] = self._run(laid, state, source[part], need)
+            after[part] = self._run(laid, self._states[index], source[part], need)
         inner = (..., *region.within(need))
         shape = (*self.image.pixels.shape[:-2], region.height, region.width)
         before = np.ascontiguousarray(source[inner]).reshape(shape)
@@ -241,8 +242,10 @@ class Renderer:
         planes = laid.packing.pack(signal)
         if laid.method.domain == "white":
             models = _models(self.noise, laid.packing.planes)
-            white = laid.method.run(vst.forward(planes, models), state, ctx)
-            planes = vst.inverse(white, models)
+            white = vst.forward(planes, models)
+            clean = laid.method.run(white, state, ctx)
+            if clean is not white:  # the unbiased inverse is no inverse where nothing was averaged
+                planes = vst.inverse(clean, models)
         else:
             planes = laid.method.run(planes, state, ctx)
         result = laid.packing.unpack(planes).cpu().numpy() + black

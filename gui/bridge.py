@@ -61,6 +61,7 @@ class Bridge(QObject):
         self._after: Job | None = None
         self._after_shown = True
         self._held_back = False
+        self._blends = False  # the wish differs in its amount only from what is shown
         self._rates: dict[type[Method], float] = {}  # megapixels per second, measured
         self._exports: dict[Job, float] = {}  # begin
         self._running: dict[Job, float] = {}
@@ -96,12 +97,13 @@ class Bridge(QObject):
         self._exports[job] = time.monotonic()
 
     def cancel(self) -> None:
-        """Stop everything that computes."""
+        """Stop everything that computes (loading the engine goes on)."""
         self._stages, self._held_back = [], False
         self._throttle.stop()
         self._rest.stop()
-        for job in list(self._running):
-            job.stop()
+        for job in self._running:
+            if not isinstance(job.work, LoadMethods | Warm):
+                job.stop()
         self._tell_idle()
 
     @property
@@ -129,6 +131,11 @@ class Bridge(QObject):
             self._viewer.begin("before")
             self._before()
         if _result(a) != _result(b):
+            # the amount alone blends tiles that are there: no proxy is wanted before them
+            blend = _result(a)[1:] == _result(b)[1:] and (
+                a.recipe.with_amount(1.0) == b.recipe.with_amount(1.0)
+            )
+            self._blends = blend and (self._blends or not self._missing("after"))
             self._viewer.begin("after")
             self._after_soon()
         elif old.view.held and not new.view.held:
@@ -145,6 +152,7 @@ class Bridge(QObject):
             self._after_soon()
 
     def _on_view(self, visible: Region, level: int) -> None:
+        self._blends = False
         self._session.look_at(visible=visible, level=level)
         if self._session.document is not None:
             self._before()
@@ -190,7 +198,7 @@ class Bridge(QObject):
             full = ShowAfter(d.image, d.noise, d.recipe, region, level, d.look)
             seconds = region.area / 1e6 / rate
             coarser = self._coarser(level)
-            slow = seconds > SLOW and coarser > 1
+            slow = seconds > SLOW and coarser > 1 and not self._blends
             if slow:
                 stages.append(replace(full, level=coarser, coarse=True, threads=self._threads()))
             if not (slow and held) and (seconds < AFFORDABLE or not slow):

@@ -80,7 +80,7 @@ class Session(QObject):
         self._undo.clear()
         self._redo.clear()
         self._open_edit = False
-        self._replace(State(document))
+        self._replace(State(document, replace(self.state.view, roi=None, held=False)))
         self.history_changed.emit()
 
     def edit(self, *, final: bool = True, **changes: Any) -> None:

@@ -1,0 +1,1 @@
+"""Synthetic RAW files to try Sordino on, and the script that makes them."""

@@ -1,0 +1,246 @@
+"""The whole program, used as a person does: open, look, move a slider, undo, export, cancel."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QMimeData, QPointF, QSettings, Qt, QUrl
+from PySide6.QtGui import QDropEvent
+from PySide6.QtWidgets import QApplication
+
+import resources
+from core.files import open_image
+from core.format import Output
+from core.job import ShowAfter
+from core.registry import load
+from gui import theme
+from gui.app import build
+from gui.session import Origin
+from gui.viewer import Compare
+
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLE = resources.path("samples/bayer_iso12800.dng")
+
+
+@pytest.fixture
+def window(qtbot, tmp_path):
+    theme.apply(QApplication.instance())
+    settings = QSettings(str(tmp_path / "settings.ini"), QSettings.Format.IniFormat)
+    window = build(settings, tmp_path)
+    qtbot.addWidget(window, before_close_func=lambda w: w.bridge.close())
+    failures: list[tuple[str, str]] = []
+    window.bridge.failed.connect(lambda what, why: failures.append((what, why)))
+    window.failures = failures
+    window.resize(1200, 800)
+    window.show()
+    window.begin([])
+    qtbot.waitUntil(lambda: window.registry is not None, timeout=20_000)
+    return window
+
+
+@pytest.fixture
+def opened(window, qtbot):
+    window.open(str(SAMPLE))
+    qtbot.waitUntil(lambda: window.session.document is not None, timeout=30_000)
+    settle(window, qtbot)
+    return window
+
+
+def settle(window, qtbot) -> None:
+    """Until nothing runs and statistics are there."""
+    qtbot.waitUntil(lambda: not window.bridge.busy, timeout=90_000)
+    assert window.failures == []
+
+
+def test_nothing_heavy_is_imported_before_the_first_paint():
+    code = (
+        "import sys\n"
+        "from PySide6.QtCore import QSettings\n"
+        "from PySide6.QtWidgets import QApplication\n"
+        "from pathlib import Path\n"
+        "from gui import theme\nfrom gui.app import build\n"
+        "app = QApplication([])\ntheme.apply(app)\n"
+        "w = build(QSettings('s.ini', QSettings.Format.IniFormat), Path('.'))\n"
+        "w.show()\napp.processEvents()\n"
+        "heavy = ['torch', 'cv2', 'numba', 'pyqtgraph', 'rawpy', 'scipy', 'PIL', 'tifffile']\n"
+        "print([name for name in heavy if name in sys.modules])\nw.close()\n"
+    )
+    run = [sys.executable, "-c", code]
+    done = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_a_sample_is_shown_measured_and_denoised(opened):
+    document = opened.session.document
+    assert document.origin is Origin.MEASURED
+    assert document.noise.gain[1] == pytest.approx(48, rel=0.1)
+    assert opened.viewer.state_at_view() in ("full", "proxy")
+    assert opened.pages.currentWidget() is opened.viewer
+    assert "Visible region" in opened.statistics.title.text()
+
+
+def test_amount_blends_without_computing_again(opened, qtbot):
+    opened.viewer.zoom_to(1.0)
+    settle(opened, qtbot)
+    cache = opened.bridge._desk.cache
+    before = set(cache._held)
+    opened.panel.amountEdited.emit(0.5, True)
+    settle(opened, qtbot)
+    assert opened.session.document.recipe.amount == 0.5
+    assert set(cache._held) == before
+
+
+def test_a_setting_changes_the_picture_and_undo_brings_it_back(opened, qtbot):
+    start = opened.session.document.recipe
+    opened.panel.rows["strength"].change(2.0)
+    settle(opened, qtbot)
+    assert opened.session.document.recipe.steps[-1].method.strength == 2.0
+    qtbot.keyClick(opened, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert opened.session.document.recipe == start
+    assert opened.panel.rows["strength"].value == 1.0
+    opened.actions_by_id["redo"].trigger()
+    assert opened.session.document.recipe != start
+
+
+def test_one_drag_is_one_undo_step(opened, qtbot):
+    method = opened.session.document.recipe.steps[-1].method
+    for strength in (1.1, 1.2, 1.3):
+        opened.panel.methodEdited.emit(type(method)(strength=strength), False)
+    opened.panel.methodEdited.emit(type(method)(strength=1.3), True)
+    opened.session.undo()
+    assert opened.session.document.recipe.steps[-1].method == method
+    assert not opened.session.can_undo
+
+
+def test_newest_wish_wins_and_the_running_one_shows_a_tile(opened, qtbot):
+    shown: list[float] = []
+    put = opened.viewer.put
+
+    def record(layer, *rest):
+        if layer == "after":
+            shown.append(opened.bridge._after.work.recipe.steps[-1].method.strength)
+        put(layer, *rest)
+
+    opened.viewer.put = record
+    method = type(opened.session.document.recipe.steps[-1].method)
+    wishes = [round(0.5 + 0.05 * i, 3) for i in range(20)]
+    for strength in wishes:
+        opened.panel.methodEdited.emit(method(strength=strength), strength == wishes[-1])
+        qtbot.wait(15)
+    settle(opened, qtbot)
+    assert shown[-1] == wishes[-1]
+    assert len(set(shown)) >= 2  # something was seen on the way
+
+
+def test_pan_does_not_compute_what_is_there(opened, qtbot):
+    opened.viewer.zoom_to(1.0)
+    settle(opened, qtbot)
+    works = []
+    submit = opened.bridge._engine.submit
+    opened.bridge._engine.submit = lambda work, lane, rank=0: (
+        works.append(work),
+        submit(work, lane, rank),
+    )[1]
+    opened.viewer.pan_by(0, 3)
+    opened.viewer.pan_by(0, -3)
+    settle(opened, qtbot)
+    assert not [work for work in works if isinstance(work, ShowAfter)]
+
+
+def test_compare_keys(opened, qtbot):
+    for key, mode in ((Qt.Key.Key_3, Compare.WIPE), (Qt.Key.Key_5, Compare.DIFFERENCE)):
+        qtbot.keyClick(opened, key)
+        assert opened.viewer.compare is mode
+
+
+def test_exposure_is_view_only(opened, qtbot):
+    opened.viewer.zoom_to(1.0)
+    settle(opened, qtbot)
+    image = opened.viewer.grab().toImage()
+    place = opened.viewer.rect().center()
+    dark = image.pixelColor(place).lightness()
+    opened.actions_by_id["brighter"].trigger()
+    opened.actions_by_id["brighter"].trigger()
+    assert not opened.bridge._stages and opened.bridge._after is None
+    assert opened.viewer.grab().toImage().pixelColor(place).lightness() > dark
+
+
+def test_export_equals_the_preview(opened, qtbot, tmp_path):
+    with qtbot.waitSignal(opened.bridge.exported, timeout=60_000):
+        opened.bridge.export(str(tmp_path / "out.dng"), Output())
+    settle(opened, qtbot)
+    from core.render import Renderer, assemble
+    from core.tiles import Region
+
+    d = opened.session.document
+    part = Region(100, 100, 300, 300)
+    seen = assemble(Renderer(d.image, d.noise, d.recipe, opened.bridge._desk), part)
+    written = open_image(load(), tmp_path / "out.dng")
+    assert np.abs(written.pixels[part.slices] - seen).max() <= 0.5
+    assert written.meta["marked_denoised"]
+
+
+def test_typed_noise_is_used_and_can_be_undone(opened, qtbot):
+    measured = opened.session.document.noise
+    opened.noise.rows[0].gain.edited.emit(12.0)
+    opened.session.edit(noise=type(measured)((10.0,), (20.0,)), origin=Origin.TYPED)
+    settle(opened, qtbot)
+    assert opened.session.document.origin is Origin.TYPED
+    opened.session.undo()
+    opened.session.undo()
+    assert opened.session.document.noise.gain[1] == measured.gain[1]
+
+
+def test_settings_are_copied_and_pasted(opened):
+    opened.panel.rows["strength"].change(1.5)
+    opened.actions_by_id["copy"].trigger()
+    assert json.loads(QApplication.clipboard().text())["steps"][0]["settings"]["strength"] == 1.5
+    opened.actions_by_id["reset"].trigger()
+    assert opened.session.document.recipe.steps[-1].method.strength == 1.0
+    opened.actions_by_id["paste"].trigger()
+    assert opened.session.document.recipe.steps[-1].method.strength == 1.5
+
+
+def test_settings_are_remembered_per_image(opened, qtbot):
+    opened.panel.rows["strength"].change(1.7)
+    opened.actions_by_id["close"].trigger()
+    assert opened.pages.currentWidget() is opened.start
+    opened.open(str(SAMPLE))
+    qtbot.waitUntil(lambda: opened.session.document is not None, timeout=30_000)
+    assert opened.session.document.recipe.steps[-1].method.strength == 1.7
+    settle(opened, qtbot)
+
+
+def test_cancel_leaves_nothing_running(opened, qtbot):
+    opened.panel.rows["strength"].change(2.5)
+    qtbot.wait(60)
+    opened.actions_by_id["cancel"].trigger()
+    qtbot.waitUntil(lambda: not opened.bridge._running, timeout=20_000)
+    assert opened.bridge._engine.idle()
+
+
+def test_a_dropped_bad_file_is_one_sentence(window, qtbot, tmp_path):
+    bad = tmp_path / "bad.dng"
+    bad.write_bytes(b"nothing")
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(bad))])
+    event = QDropEvent(
+        QPointF(5, 5), Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
+    )  # fmt: skip
+    window.dropEvent(event)
+    qtbot.waitUntil(lambda: bool(window.failures), timeout=20_000)
+    assert window.failures[0][0] == "Opening"
+    assert "bad.dng" in window.status.words and window.session.document is None
+
+
+def test_closing_in_the_middle_of_work(window, qtbot):
+    window.open(str(SAMPLE))
+    qtbot.waitUntil(lambda: window.session.document is not None, timeout=30_000)
+    window.close()
+    assert all(not thread.is_alive() for thread in window.bridge._engine._threads)
