@@ -45,7 +45,7 @@ from plugins.formats.raw import Raw
 ISOS = (3200, 6400, 10000, 12800, 25600, 51200)
 GAIN, READ = 0.19, 2.0  # stored units per electron at ISO 100, read noise in electrons
 BLACK, WHITE = 600.0, 15520.0
-SMALL = 256  # edge of the file on which the cost of starting is measured
+SMALL = 384  # edge of the file on which the cost of starting is measured
 BORDER = 8  # pixels that the comparison leaves out
 # A sensor's usual crosstalk: without it colour noise would be too easy.
 MATRIX = ((1.75, -0.60, -0.15), (-0.20, 1.50, -0.30), (0.0, -0.45, 1.45))
@@ -182,13 +182,17 @@ def with_darktable(denoise: bool) -> Develop:
 
 
 def _darktable_history(denoise: bool) -> str:
-    """A sidecar with one module, its settings as darktable 4 stores them (version 11)."""
+    """A sidecar with one module, its settings as darktable 4 stores them (version 11).
+
+    Off, it is there, too, switched off: darktable gives a file without history its own looks.
+    """
     bands = [band / 6 for band in range(7)] * 6, [0.5] * 42
     numbers = [1, 7, 1, 1, 0, 0, 0.1, 1, -1, 0, 0, 0, 0, 0]  # a[0] = -1: profile of camera and ISO
     wavelets_auto = 4
     settings = struct.pack("<14fi84f4i", *numbers, wavelets_auto, *bands[0], *bands[1], 1, 1, 1, 1)
     item = (
-        '<rdf:li darktable:num="0" darktable:operation="denoiseprofile" darktable:enabled="1"'
+        '<rdf:li darktable:num="0" darktable:operation="denoiseprofile"'
+        f' darktable:enabled="{int(denoise)}"'
         f' darktable:modversion="11" darktable:params="{settings.hex()}"'
         ' darktable:multi_name="" darktable:multi_priority="0" darktable:blendop_version="11"/>'
     )
@@ -197,8 +201,8 @@ def _darktable_history(denoise: bool) -> str:
         ' xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about=""'
         ' xmlns:darktable="http://darktable.sf.net/" darktable:xmp_version="5"'
         ' darktable:raw_params="0" darktable:auto_presets_applied="1"'
-        f' darktable:history_end="{int(denoise)}" darktable:iop_order_version="2">'
-        f"<darktable:history><rdf:Seq>{item if denoise else ''}</rdf:Seq></darktable:history>"
+        ' darktable:history_end="1" darktable:iop_order_version="2">'
+        f"<darktable:history><rdf:Seq>{item}</rdf:Seq></darktable:history>"
         "</rdf:Description></rdf:RDF></x:xmpmeta>"
     )
 

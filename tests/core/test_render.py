@@ -275,15 +275,14 @@ def test_an_error_in_a_method_ends_all_threads(image: Image) -> None:
 def test_cancelling_between_tiles_keeps_what_is_done(image: Image) -> None:
     on, stop = desk(), threading.Event()
     tiles = Renderer(image, NOISE, chain((1.0, 1.0)), on, stop.is_set).tiles(whole(image))
-    found = [tile for tile in (next(tiles), next(tiles)) if isinstance(tile, Tile)]
+    found = [next(tiles) for _ in range(3)]
     stop.set()
     with pytest.raises(Cancelled):
         list(tiles)
     assert not [t for t in threading.enumerate() if t.name.startswith("tile")]
-    found += [tile for tile in found if tile.nbytes == 2 * tile.region.area * 4]
     Probe.calls.clear()
     render(image, chain((1.0, 1.0)), on)
-    assert len(Probe.calls) <= 12 - 1
+    assert len(Probe.calls) <= 12 - sum(isinstance(tile, Tile) for tile in found)
 
 
 def test_closing_the_generator_ends_its_threads(image: Image) -> None:
