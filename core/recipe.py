@@ -69,7 +69,7 @@ def from_json(
         return Recipe(steps), noise_from_json(table.get("noise"))
     except BadRecipe:
         raise
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadRecipe(f"The recipe cannot be used: {error}.") from None
 
 

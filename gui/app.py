@@ -23,7 +23,7 @@ def build(settings: QSettings, memory: Path) -> Window:
     """The whole program behind one window. Close the window to end its threads."""
     session = Session()
     viewer = Viewer()
-    bridge = Bridge(session, viewer, Desk(decoder=Decoder()))
+    bridge = Bridge(session, viewer, Desk(decoder=Decoder(warm=True)))
     return Window(session, viewer, bridge, Recent(settings), Memory(memory))
 
 

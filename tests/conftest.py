@@ -12,3 +12,8 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("no ../shared/data beside the repository")
     return folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Hostile files first: their memory is read from a maximum over all children so far."""
+    items.sort(key=lambda item: "test_hostile" not in item.nodeid)
