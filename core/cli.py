@@ -106,7 +106,10 @@ def _terminate_as_interrupt() -> None:
 
 
 def _methods(args: argparse.Namespace) -> int:
-    methods = Desk().registry.methods
+    registry = Desk().registry
+    methods = registry.methods
+    for sentence in registry.broken.values():
+        print(f"sordino: {sentence}", file=sys.stderr)
     if args.json:
         print(json.dumps({"methods": [describe(m) for m in methods.values()]}, ensure_ascii=False))
         return OK
@@ -388,12 +391,13 @@ def _denoise_one(
 
 
 def _peak() -> int:
-    """Peak resident memory of this process in bytes (0 where the system does not tell)."""
+    """Peak resident memory of the largest process in bytes (0 where the system is silent)."""
     try:
         import resource
     except ImportError:
         return 0
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    who = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN  # the decoder is a child
+    peak = max(resource.getrusage(each).ru_maxrss for each in who)
     return peak if sys.platform == "darwin" else peak * 1024
 
 

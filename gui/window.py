@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QMimeData, Qt
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
     QDockWidget,
     QFileDialog,
-    QInputDialog,
     QMainWindow,
     QMenu,
     QMessageBox,
@@ -29,14 +27,15 @@ from core.choose import choose
 from core.develop import levels, to_screen
 from core.job import Exported, Opened
 from core.method import Method
-from core.recipe import BadRecipe, Recipe, Step, parse, to_json
+from core.recipe import Recipe, Step
 from core.registry import Registry
 from gui import actions
 from gui.bridge import Bridge
-from gui.files import ExportDialog, Memory, Recent, folder
+from gui.files import ExportDialog, Memory, Recent
 from gui.look_panel import LookPanel
 from gui.noise_panel import NoisePanel
 from gui.panel import MethodPanel
+from gui.recipes import Recipes
 from gui.session import Document, Origin, Session, State
 from gui.start import StartPage
 from gui.statistics import StatisticsPanel
@@ -69,6 +68,7 @@ class Window(QMainWindow):
         self.pages.addWidget(self.start)
         self.pages.addWidget(viewer)
         self.setCentralWidget(self.pages)
+        self.recipes = Recipes(self, session, self.status.say)
         self.actions_by_id = actions.build(self, self._calls())
         self._lay_out()
         self._connect()
@@ -97,7 +97,7 @@ class Window(QMainWindow):
                 self._recent_menu.aboutToShow.connect(self._fill_recent)
             if title == "Edit":
                 self._preset_menu = menu.addMenu("Presets")
-                self._preset_menu.aboutToShow.connect(self._fill_presets)
+                self._preset_menu.aboutToShow.connect(partial(self.recipes.fill, self._preset_menu))
         bar = QToolBar("Tools")
         bar.setObjectName("tools")
         bar.setMovable(False)
@@ -165,12 +165,12 @@ class Window(QMainWindow):
 
     def _calls(self) -> dict[str, Callable[..., object]]:
         """What every command does."""
-        v, s = self.viewer, self.session
+        v, s, r = self.viewer, self.session, self.recipes
         calls: dict[str, Callable[..., object]] = {
             "open": self._open, "export": self._export, "close": self._close_image,
-            "load_recipe": self._load_recipe, "save_recipe": self._save_recipe,
-            "quit": self.close, "undo": s.undo, "redo": s.redo, "copy": self._copy,
-            "paste": self._paste, "save_preset": self._save_preset, "reset": self._reset,
+            "load_recipe": r.load, "save_recipe": r.save,
+            "quit": self.close, "undo": s.undo, "redo": s.redo, "copy": r.copy,
+            "paste": r.paste, "save_preset": r.save_preset, "reset": self._reset,
             "more": partial(self._nudge_amount, 0.05), "less": partial(self._nudge_amount, -0.05),
             "fit": v.fit, "full": partial(v.zoom_to, 1.0), "double": partial(v.zoom_to, 2.0),
             "zoom_in": partial(v.zoom_by, 1.25), "zoom_out": partial(v.zoom_by, 0.8),
@@ -242,6 +242,7 @@ class Window(QMainWindow):
 
     def _methods_loaded(self, registry: Registry) -> None:
         self.registry = registry
+        self.recipes.methods = registry.methods
         self.panel.set_methods(registry.methods)
         for sentence in registry.broken.values():
             self.status.say(sentence)
@@ -382,65 +383,6 @@ class Window(QMainWindow):
         d = self.session.document
         self.status.show_pointer(d.image if d else None, place)
 
-    # Recipes
-
-    def _recipe_text(self) -> str:
-        d = self.session.document
-        if d is None:
-            return ""
-        return json.dumps(to_json(d.recipe, d.noise if d.locked else None), indent=1)
-
-    def _use_recipe(self, text: str) -> None:
-        if self.registry is None:
-            return
-        try:
-            recipe, noise = parse(text, self.registry.methods)
-        except BadRecipe as error:
-            self.status.say(str(error), alarm=True)
-            return
-        if noise is None:
-            self.session.edit(recipe=recipe)
-        else:
-            self.session.edit(recipe=recipe, noise=noise, origin=Origin.FILE, locked=True)
-
-    def _copy(self) -> None:
-        data = QMimeData()
-        data.setText(self._recipe_text())
-        QGuiApplication.clipboard().setMimeData(data)
-        self.status.say("Settings copied.")
-
-    def _paste(self) -> None:
-        self._use_recipe(QGuiApplication.clipboard().text())
-
-    def _save_recipe(self) -> None:
-        path, _ = QFileDialog.getSaveFileName(self, "Save recipe", "", "Recipes (*.json)")
-        if path:
-            self._write_text(Path(path).with_suffix(".json"))
-
-    def _load_recipe(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(self, "Load recipe", "", "Recipes (*.json)")
-        if path:
-            self._read_text(Path(path))
-
-    def _save_preset(self) -> None:
-        name, ok = QInputDialog.getText(self, "Save as preset", "Name")
-        safe = "".join(c for c in name if c.isalnum() or c in " -_").strip()
-        if ok and safe:
-            self._write_text(folder("presets") / f"{safe}.json")
-
-    def _write_text(self, path: Path) -> None:
-        try:
-            path.write_text(self._recipe_text(), "utf-8")
-            self.status.say(f"Written: {path}")
-        except OSError as error:
-            self.status.say(f"{path.name} could not be written: {error.strerror}.", alarm=True)
-
-    def _read_text(self, path: Path) -> None:
-        try:
-            self._use_recipe(path.read_text("utf-8"))
-        except (OSError, UnicodeDecodeError):
-            self.status.say(f"{path.name} could not be read.", alarm=True)
-
     def _reset(self) -> None:
         d = self.session.document
         if d is not None and self.registry is not None:
@@ -450,11 +392,6 @@ class Window(QMainWindow):
         self._recent_menu.clear()
         for path in self.recent.paths():
             self._recent_menu.addAction(path, partial(self.open, path))
-
-    def _fill_presets(self) -> None:
-        self._preset_menu.clear()
-        for path in sorted(folder("presets").glob("*.json")):
-            self._preset_menu.addAction(path.stem, partial(self._read_text, path))
 
     # Help and events
 

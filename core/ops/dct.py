@@ -104,7 +104,7 @@ def _shrink_cpu(
                 dct_cpu.shrink(source, pilot, level, sums, weights, first, first + rows)
             done = np.where(weights > 0, sums / np.maximum(weights, 1e-20), source)
             flat = done.transpose(0, 2, 1).reshape(height, across)
-            result[item, plane, :, :across] = torch.from_numpy(flat)
+            result[item, plane, :, :across] = torch.as_tensor(flat)
     return result
 
 
@@ -126,13 +126,14 @@ def shrink_torch(
     """`shrink` in plain torch, for devices that are not the CPU: same blocks, same result."""
     check()
     count, planes, height, width = noisy.shape
+    width = width // step * step  # as the CPU form, which sorts pixels by their phase
     down, across = (height - EDGE) // step + 1, (width - EDGE) // step + 1
     sigma = torch.tensor(sigmas, device=noisy.device).view(1, -1, 1, 1, 1, 1)
-    spectrum = _dct(noisy, step)
+    spectrum = _dct(noisy[..., :width], step)
     if guide is None:
         factor = (spectrum.abs() > THRESHOLD * sigma).to(noisy.dtype)
     else:
-        power = _dct(guide, step).square_()
+        power = _dct(guide[..., :width], step).square_()
         factor = power / (power + sigma.square()).clamp_min(1e-20)
     factor[..., 0, 0] = 1
     weight = 1 / factor.square().sum((-2, -1), keepdim=True)

@@ -13,6 +13,9 @@ from math import cos, pi
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
 
 B = 8  # edge of a block
 LANES = 64  # blocks done side by side
@@ -148,7 +151,15 @@ def _add(coefs, weight, blocks, columns, total, y, j, sums, weights):
 
 
 @fast
-def shrink(noisy, guide, level, sums, weights, first, last):
+def shrink(
+    noisy: Floats,
+    guide: Floats,
+    level: np.float32,
+    sums: Floats,
+    weights: Floats,
+    first: int,
+    last: int,
+) -> None:
     """Add the shrunk blocks that start in rows first..last of the step grid to sums and weights.
 
     `noisy`, `sums` and `weights` are (H, step, W / step) float32: pixel x at [y, x % step,

@@ -66,9 +66,7 @@ def _denoise_cpu(
         weights = np.ones((len(rates), *source.shape[1:]), np.float32)
         for dy, dx in offsets(search):
             check()
-            nlm_cpu.offset(
-                pilot, source, members, falls, floor, dy, dx, radius, sums, weights
-            )
+            nlm_cpu.offset(pilot, source, members, falls, floor, dy, dx, radius, sums, weights)
         result[item] = torch.as_tensor(sums / weights[members])
     return result
 

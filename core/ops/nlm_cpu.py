@@ -6,6 +6,9 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
 
 fast = njit(nogil=True, cache=True, fastmath={"contract", "reassoc", "nsz"}, error_model="numpy")
 
@@ -20,7 +23,18 @@ def _weight(excess):
 
 
 @fast
-def offset(guide, noisy, group, rates, floor, dy, dx, radius, sums, weights):
+def offset(
+    guide: Floats,
+    noisy: Floats,
+    group: NDArray[np.int64],
+    rates: Floats,
+    floor: float,
+    dy: int,
+    dx: int,
+    radius: int,
+    sums: Floats,
+    weights: Floats,
+) -> None:
     """Add what pixels at (dy, dx) and (-dy, -dx) give to each other.
 
     `guide` and `noisy` are (P, H, W); the weights of group g fall with `rates[g]` and hold for the

@@ -46,8 +46,10 @@ class Vst:
         """Expected stabilised values to expected signal: the exact unbiased inverse of forward."""
         if self.gain <= 0:
             return y * self.root
-        if y.device.type == "cpu":
-            return self._inverse_cpu(y)
+        return self._inverse_cpu(y) if y.device.type == "cpu" else self.inverse_torch(y)
+
+    def inverse_torch(self, y: torch.Tensor) -> torch.Tensor:
+        """`inverse` in plain torch, for devices that are not the CPU (gain above 0)."""
         start, table = self.bias
         values = torch.as_tensor(table, device=y.device)
         place = y.sub(start).div_(STEP).clamp_(0, len(table) - 1.001)

@@ -43,6 +43,4 @@ class Fast(Method):
         sigmas = color.sigmas(ctx.planes, self.strength, self.chroma)
         margin = dct.reach(STEPS, SCALES)
         mixed = color.mix(tile, ctx.planes)
-        return color.unmix(
-            dct.denoise(mixed, sigmas, STEPS, SCALES, margin, ctx.check), ctx.planes
-        )
+        return color.unmix(dct.denoise(mixed, sigmas, STEPS, SCALES, margin, ctx.check), ctx.planes)

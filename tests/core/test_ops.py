@@ -19,7 +19,15 @@ XTRANS = Cfa(
 )
 QUAD = Cfa(((0, 0, 1, 1), (0, 0, 1, 1), (1, 1, 2, 2), (1, 1, 2, 2)))
 STRIPES = Cfa(((0, 1, 2),))
-ELECTRONS = [(1.0, 0.0), (1.0, 1.0), (48.0, 91.0), (1.0, 7.9), (1.0, 30.0), (0.001, 1.0), (0.0, 5.0)]
+ELECTRONS = [
+    (1.0, 0.0),
+    (1.0, 1.0),
+    (48.0, 91.0),
+    (1.0, 7.9),
+    (1.0, 30.0),
+    (0.001, 1.0),
+    (0.0, 5.0),
+]
 
 
 def nothing() -> None:
@@ -93,21 +101,19 @@ def test_stabilised_mean_is_unbiased_and_noise_is_one(
     sigma = (gain * max(true, 0) + read * read) ** 0.5
     back = vst.vst(gain, read).inverse(mean).item()
     sampling = 4 / 400_000**0.5  # four standard errors of the experiment itself
-    assert abs(back - true) <= (0.003 + sampling) * max(sigma, 1e-3)
+    assert abs(back - true) <= (0.003 + sampling) * max(sigma, gain)
     if signal >= 2:
         assert abs(stable.std().item() - 1) < 0.05
 
 
-def test_inverse_is_monotone_continuous_and_the_same_without_numba(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_inverse_is_monotone_continuous_and_the_same_in_torch() -> None:
     transform = vst.vst(4.0, 10.0)
     y = torch.linspace(-20, 200, 100_001)
     x = transform.inverse(y)
     assert (x.diff() > 0).all()
     assert x.diff().max() < 1.0
-    plain = transform.inverse(y.to("meta")) if False else _plain_inverse(transform, y)
-    assert torch.allclose(x, plain, rtol=1e-5, atol=1e-3)
+    assert torch.allclose(x, _plain_inverse(transform, y), rtol=1e-5, atol=1e-3)
+    assert torch.allclose(x, transform.inverse_torch(y), rtol=1e-5, atol=1e-3)
 
 
 def _plain_inverse(transform: vst.Vst, y: torch.Tensor) -> torch.Tensor:

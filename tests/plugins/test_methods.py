@@ -32,18 +32,17 @@ def scene(size: int, planes: int = 4) -> torch.Tensor:
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("planes", [(0,), (0, 1, 2), BAYER, (0, 0, 1, 1, 1, 1, 1, 2, 2)])
-def test_removes_noise_and_keeps_the_mean(
-    method: type[Method], planes: tuple[int, ...]
-) -> None:
+def test_removes_noise_and_keeps_the_mean(method: type[Method], planes: tuple[int, ...]) -> None:
     torch.manual_seed(1)
-    clean = scene(200, len(planes))
+    halo = method().needs(planes).halo
+    clean = scene(120 + 2 * halo, len(planes))
     noisy = clean + torch.randn(clean.shape)
     copy = noisy.clone()
     found = run(method(), noisy, planes)
     assert torch.equal(noisy, copy)
     assert found.shape == noisy.shape
     assert found.dtype == torch.float32
-    inner = (..., slice(20, -20), slice(20, -20))
+    inner = (..., slice(halo, -halo), slice(halo, -halo))
     assert (found - clean)[inner].square().mean().sqrt() < 0.55
     assert abs((found - noisy)[inner].mean().item()) < 0.02
 
@@ -57,10 +56,12 @@ def test_strength_nought_is_the_identity(method: type[Method]) -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_chroma_nought_leaves_colour_differences(method: type[Method]) -> None:
     torch.manual_seed(2)
-    tile = torch.randn(1, 3, 100, 100)
+    halo = method().needs((0, 1, 2)).halo
+    tile = torch.randn(1, 3, 60 + 2 * halo, 60 + 2 * halo)
     found = run(method.make({"chroma": 0}), tile, (0, 1, 2))
     assert torch.allclose(found[:, 0] - found[:, 2], tile[:, 0] - tile[:, 2], atol=1e-5)
-    assert found.mean(1).std() < 0.5 * tile.mean(1).std()
+    inner = (..., slice(halo, -halo), slice(halo, -halo))
+    assert found[inner].mean(1).std() < 0.5 * tile[inner].mean(1).std()
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -96,20 +97,20 @@ def test_cancel_is_seen(method: type[Method]) -> None:
         method().run(torch.randn(1, 1, 100, 100), None, context)
 
 
-@pytest.mark.parametrize(("method", "floor"), [(Dct, 28.8), (Fast, 27.9), (Nlm, 28.0)])
+@pytest.mark.parametrize(("method", "floor"), [(Dct, 28.8), (Fast, 27.6), (Nlm, 28.0)])
 def test_photographs_reach_their_decibels(
     method: type[Method], floor: float, shared_data: Path
 ) -> None:
     """Set12, grey, sigma 25: cycle-spun wavelets reach 27.89 dB, cv2's non-local means 27.87."""
     found: list[Any] = []
-    for number, path in enumerate(sorted((shared_data / "photo" / "Set12").iterdir())[:7]):
+    for number, path in enumerate(sorted((shared_data / "photo" / "Set12").iterdir())):
         photo = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE).astype(np.float32)
         random = np.random.default_rng(number)
         noisy = photo / 25 + random.standard_normal(photo.shape).astype(np.float32)
         tool = method()
         halo = tool.needs((0,)).halo
         tile = torch.as_tensor(np.pad(noisy, halo, mode="symmetric"))[None, None]
-        clean = run(tool, tile, (0,))[0, 0].numpy() * 25
-        error = (clean[halo:-halo, halo:-halo] if halo else clean) - photo
+        clean = run(tool, tile, (0,))[0, 0, halo:-halo, halo:-halo].numpy() * 25
+        error = clean - photo
         found.append(10 * np.log10(255**2 / np.mean(error**2)))
     assert np.mean(found) > floor
