@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QMimeData
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog, QInputDialog, QMenu, QWidget
 
@@ -45,9 +44,7 @@ class Recipes:
 
     def copy(self) -> None:
         """To the clipboard, as text."""
-        data = QMimeData()
-        data.setText(self.text())
-        QGuiApplication.clipboard().setMimeData(data)
+        QGuiApplication.clipboard().setText(self.text())
         self._say("Settings copied.")
 
     def paste(self) -> None:

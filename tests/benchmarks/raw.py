@@ -50,10 +50,18 @@ BORDER = 8  # pixels that the comparison leaves out
 # A sensor's usual crosstalk: without it colour noise would be too easy.
 MATRIX = ((1.75, -0.60, -0.15), (-0.20, 1.50, -0.30), (0.0, -0.45, 1.45))
 COLOR = Color(wb=(2.0, 1.0, 1.5), daylight=(2.0, 1.0, 1.5), matrix=MATRIX)
+# Started by a small process: a child's peak memory begins at its parent's.
+WATCH = """
+import os, subprocess, sys
+child = subprocess.Popen(sys.argv[1:], stdout=sys.stderr)
+_, status, usage = os.wait4(child.pid, 0)
+code = child.returncode = os.waitstatus_to_exitcode(status)
+print(code, usage.ru_utime + usage.ru_stime, usage.ru_maxrss, end="")
+"""
 RT_NR = """[Directional Pyramid Denoising]
 Enabled=true
 Enhance=false
-Luma=40
+Luma={luma}
 Ldetail=50
 Method=Lab
 LMethod=SLI
@@ -95,15 +103,12 @@ Develop = Callable[[Path, Path, Path], Cost]
 def run(*command: object) -> Cost:
     """Run a command to its end and count it with all its children. Raises RuntimeError."""
     words = [str(word) for word in command]
-    with tempfile.TemporaryFile() as log:
-        child = subprocess.Popen(words, stdout=log, stderr=log, cwd=ROOT)
-        _, status, usage = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-        log.seek(0)
-        if child.returncode:
-            raise RuntimeError(f"{words[0]}: {log.read().decode(errors='replace')[-400:]}")
-    unit = 2**20 if sys.platform == "darwin" else 2**10
-    return Cost(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / unit)
+    watched = [sys.executable, "-I", "-S", "-c", WATCH, *words]
+    done = subprocess.run(watched, cwd=ROOT, capture_output=True, text=True, errors="replace")
+    code, cpu, peak = done.stdout.rpartition("\n")[2].split()
+    if int(code):
+        raise RuntimeError(f"{words[0]}: {done.stderr[-400:]}")
+    return Cost(float(cpu), float(peak) / (2**20 if sys.platform == "darwin" else 2**10))
 
 
 def develop_rawpy(source: Path, target: Path, fbdd: int) -> None:
@@ -154,15 +159,13 @@ def with_dcraw(threshold: int = 0) -> Develop:
     return develop
 
 
-def with_rawtherapee(denoise: bool) -> Develop:
-    """RawTherapee, neutral; noise reduction with luminance 40, detail 50, automatic chroma."""
+def with_rawtherapee(luma: int = 0) -> Develop:
+    """RawTherapee, neutral; noise reduction with this luminance, detail 50, automatic chroma."""
 
     def develop(source: Path, target: Path, folder: Path) -> Cost:
         profile = folder / "rawtherapee.pp3"
-        profile.write_text(RT_NR if denoise else "[Version]\nAppVersion=5.9\n")
-        return run(
-            "rawtherapee-cli", "-Y", "-t", "-b16", "-o", target, "-p", profile, "-c", source
-        )
+        profile.write_text(RT_NR.format(luma=luma) if luma else "[Version]\nAppVersion=5.9\n")
+        return run("rawtherapee-cli", "-Y", "-t", "-b16", "-o", target, "-p", profile, "-c", source)
 
     return develop
 
@@ -222,8 +225,8 @@ def programs(peers: list[str]) -> dict[str, tuple[Develop, dict[str, Develop]]]:
             {"darktable denoise (profiled)": with_darktable(True)},
         ),
         "rawtherapee-cli": (
-            with_rawtherapee(False),
-            {"RawTherapee NR 40/50": with_rawtherapee(True)},
+            with_rawtherapee(),
+            {f"RawTherapee NR {luma}, 50": with_rawtherapee(luma) for luma in (40, 80)},
         ),
     }
     for name in list(table)[1:]:

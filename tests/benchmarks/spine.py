@@ -1,0 +1,112 @@
+"""What does the spine cost? A full-frame render over the bare method on the same tiles. By hand:
+
+    python tests/benchmarks/spine.py [FILE] [--method ID] [--repeat 3]
+
+"Bare" is a loop over tiles that were cut, stabilised and laid out beforehand and calls nothing but
+the method's run(); "tile" adds the stabilisation and its inverse; "render" is core.render to the
+assembled picture, cache included. One thread; CPU seconds, the least of some alternating runs;
+peak memory of the process. Without FILE a 6-megapixel mosaic is simulated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from core.cache import Cache
+from core.desk import Desk
+from core.files import open_image
+from core.image import Cfa, Image, Levels
+from core.method import Context
+from core.noise.estimate import measure
+from core.noise.model import PoissonGaussian
+from core.noise.simulate import sensor
+from core.ops import vst
+from core.recipe import Recipe, Step
+from core.render import Renderer, assemble, plan
+from core.tiles import Region, cut, tiles
+
+
+def simulated() -> tuple[Image, PoissonGaussian]:
+    """A smooth Bayer mosaic of 6 megapixels with known noise."""
+    y, x = np.mgrid[:2000, :3000] / 400.0
+    signal = 3000 + 2500 * np.sin(y) * np.cos(x * y / 3)
+    pixels = sensor(signal, 12, 24, np.random.default_rng(0), quantise=1, black=600, white=15520)
+    cfa, levels = Cfa(((0, 1), (1, 2))), Levels(((600.0,),), 15520.0)
+    image = Image(pixels.astype(np.uint16), "yx", "mosaic", levels, cfa)
+    return image, PoissonGaussian((12.0,) * 3, (24.0,) * 3)
+
+
+def cpu(work: Callable[[], object]) -> float:
+    """CPU seconds of this process, all threads."""
+    begin = time.process_time()
+    work()
+    return time.process_time() - begin
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description="Benchmark the spine's overhead.")
+    options.add_argument("file", nargs="?", type=Path)
+    options.add_argument("--method", default="fast")
+    options.add_argument("--repeat", type=int, default=3)
+    args = options.parse_args()
+    torch.set_num_threads(1)
+    desk = Desk(cache=Cache(1 << 30), threads=1)
+    if args.file:
+        image = open_image(desk.registry, args.file, lambda: False, desk.decoder, "")
+        noise = measure(image).model
+    else:
+        image, noise = simulated()
+    recipe = Recipe((Step(desk.registry.methods[args.method]()),))
+    whole = Region.whole(image.height, image.width)
+    laid = plan(recipe.steps[0].method, image)
+    colors = laid.packing.planes
+    models = tuple(noise.of(color) for color in colors)
+    white = PoissonGaussian((0.0,) * len(models), (1.0,) * len(models))
+    context = Context(white, colors, "cpu", 1, lambda: False)
+    packed: list[torch.Tensor] = []
+    for region in tiles(whole, laid.grid, image.height, image.width):
+        need = region.aligned(laid.align).grow(laid.halo)
+        source = np.asarray(cut(image.pixels, need, laid.packing.phase), np.float32)
+        black = image.levels.black_map(need.y0, need.x0, need.height, need.width)
+        signal = np.ascontiguousarray(source - black).reshape(1, laid.channels, *source.shape[-2:])
+        packed.append(laid.packing.pack(torch.as_tensor(signal)))
+    stable = [vst.forward(planes, models) for planes in packed]
+
+    def bare() -> None:
+        for planes in stable:
+            laid.method.run(planes, None, context)
+
+    def tile() -> None:
+        for planes in packed:
+            vst.inverse(laid.method.run(vst.forward(planes, models), None, context), models)
+
+    def render() -> None:
+        desk.cache = Cache(1 << 30)
+        assemble(Renderer(image, noise, recipe, desk), whole)
+
+    bare(), render()  # compile and load once
+    runs = [[cpu(work) for work in (bare, tile, render)] for _ in range(args.repeat)]
+    least = np.min(runs, axis=0)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak *= 1 if sys.platform == "darwin" else 1024
+    print("| method | MP | bare, s/MP | + stabilising | render | render / bare | render / tile |")
+    print("|---" * 7 + "|")
+    each = " | ".join(f"{value / image.megapixels:.3f}" for value in least)
+    print(
+        f"| {args.method} | {image.megapixels:.1f} | {each} | {least[2] / least[0]:.3f}"
+        f" | {least[2] / least[1]:.3f} |\npeak {peak / 2**20:.0f} MiB"
+    )
+
+
+if __name__ == "__main__":
+    main()
