@@ -193,16 +193,18 @@ class Renderer:
         if found is not None:
             return found
         laid = self.plans[index]
-        need = region.aligned(laid.align).grow(laid.halo)
+        area = region.aligned(laid.align)
+        need = area.grow(laid.halo)
         source = self._source(index, need)
-        after = np.empty_like(source)
+        shape = (*source.shape[:2], area.height, area.width)
+        after = np.empty(shape, np.float32)
         for start in range(0, source.shape[0], BATCH):
             part = slice(start, start + BATCH)
             after[part] = self._run(laid, self._states[index], source[part], need)
-        inner = (..., *region.within(need))
         shape = (*self.image.pixels.shape[:-2], region.height, region.width)
-        before = np.ascontiguousarray(source[inner]).reshape(shape)
-        tile = Tile(region, before, np.ascontiguousarray(after[inner]).reshape(shape))
+        before = np.ascontiguousarray(source[(..., *region.within(need))]).reshape(shape)
+        after = np.ascontiguousarray(after[(..., *region.within(area))]).reshape(shape)
+        tile = Tile(region, before, after)
         self.cache.put(key, tile)
         return tile
 
@@ -228,30 +230,42 @@ class Renderer:
         return cut(_Window(whole, area, (height, width)), need, period)
 
     def _run(self, laid: Plan, state: Any, source: Array, need: Region) -> Array:
-        """Stored units in and out: black, planes, stabilising, the method, and all of it back."""
+        """Stored units in and, without the halo, out: black, planes, VST, the method, back."""
         ctx = self._context(laid.packing.planes)
         ctx.check()
         black = self.image.levels.black_map(need.y0, need.x0, need.height, need.width)
-        lost = ~np.isfinite(source)
-        if (
-            lost.any()
-        ):  # no-data must not spread through the halo: give it a neutral value meanwhile
+        lost = ~np.isfinite(source) if self.image.pixels.dtype.kind == "f" else np.False_
+        if np.any(lost):  # no-data must not spread: give it a neutral value meanwhile
             neutral = np.nanmedian(np.where(lost, np.nan, source)) if not lost.all() else 0.0
             source = np.where(lost, np.float32(neutral), source)
-        signal = torch.as_tensor(np.ascontiguousarray(source - black)).to(self.device)
+        signal = torch.as_tensor(source - black).to(self.device)
         planes = laid.packing.pack(signal)
         if laid.method.domain == "white":
             models = _models(self.noise, laid.packing.planes)
             white = vst.forward(planes, models)
             clean = laid.method.run(white, state, ctx)
-            if clean is not white:  # the unbiased inverse is no inverse where nothing was averaged
-                planes = vst.inverse(clean, models)
+            # the unbiased inverse is no inverse where nothing was averaged
+            planes = _inner(planes if clean is white else clean, laid.halo // laid.packing.period)
+            if clean is not white:
+                planes = vst.inverse(planes, models)
         else:
-            planes = laid.method.run(planes, state, ctx)
-        result = laid.packing.unpack(planes).cpu().numpy() + black
-        saturated = source >= self.image.levels.white  # clipped sites stay clipped, never magenta
-        result = np.where(saturated, np.maximum(result, source), result)
-        return np.where(lost, np.float32(np.nan), result) if lost.any() else result
+            planes = _inner(laid.method.run(planes, state, ctx), laid.halo // laid.packing.period)
+        inner = _inner(source, laid.halo)
+        result = laid.packing.unpack(planes).cpu().numpy()
+        result = result + (black if black.size == 1 else _inner(black, laid.halo))
+        saturated = inner >= self.image.levels.white  # clipped sites stay clipped, never magenta
+        if saturated.any():
+            result = np.where(saturated, np.maximum(result, inner), result)
+        return (
+            np.where(_inner(lost, laid.halo), np.float32(np.nan), result)
+            if np.any(lost)
+            else result
+        )
+
+
+def _inner(values: Any, halo: int) -> Any:
+    """An array or tensor without its halo."""
+    return values[..., halo : values.shape[-2] - halo, halo : values.shape[-1] - halo]
 
 
 def _models(noise: Noise, planes: tuple[int, ...]) -> tuple[tuple[float, float], ...]:

@@ -25,6 +25,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import date
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -153,8 +154,7 @@ def with_dcraw(threshold: int = 0) -> Develop:
     def develop(source: Path, target: Path, folder: Path) -> Cost:
         wavelets = ["-n", threshold] if threshold else []
         options = ["-w", "-W", "-q", 3, "-6", "-T", "-g", 2.4, 12.92, "-c", "0.0", *wavelets]
-        cost = run("dcraw_emu", *options, "-Z", target, source)
-        return cost
+        return run("dcraw_emu", *options, "-Z", target, source)
 
     return develop
 
@@ -363,7 +363,7 @@ def versions(table: dict[str, Any]) -> str:
     """What ran, in one line."""
     import torch
 
-    found = [f"rawpy {rawpy.__version__} (LibRaw {'.'.join(map(str, rawpy.libraw_version))})"]
+    found = [f"rawpy {version('rawpy')} (LibRaw {'.'.join(map(str, rawpy.libraw_version))})"]
     found += [f"torch {torch.__version__}", f"numpy {np.__version__}"]
     if shutil.which("dpkg-query"):
         wanted = {

@@ -94,7 +94,8 @@ def main() -> None:
         desk.cache = Cache(1 << 30)
         assemble(Renderer(image, noise, recipe, desk), whole)
 
-    bare(), render()  # compile and load once
+    for work in (bare, render):  # compile and load once
+        work()
     runs = [[cpu(work) for work in (bare, tile, render)] for _ in range(args.repeat)]
     least = np.min(runs, axis=0)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
