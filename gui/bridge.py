@@ -6,10 +6,12 @@ current job has shown something (cancelling on every move would show nothing dur
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import replace
+from queue import Empty, SimpleQueue
 
-from PySide6.QtCore import QObject, Qt, QTimer, Signal
+from PySide6.QtCore import QCoreApplication, QEvent, QObject, QTimer, Signal
 
 from core.desk import Desk
 from core.engine import Engine, Event, Finished, Job, Work
@@ -50,13 +52,12 @@ class Bridge(QObject):
     judged = Signal(object, object)  # Region, Statistics
     exported = Signal(object)  # Exported
     failed = Signal(str, str)  # what failed, why in one sentence
-    _event = Signal(object)
 
     def __init__(self, session: Session, viewer: Viewer, desk: Desk) -> None:
         super().__init__()
         self._session, self._viewer, self._desk = session, viewer, desk
-        self._event.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
-        self._engine = Engine(self._event.emit, desk)
+        self._mail: SimpleQueue[Event] = SimpleQueue()
+        self._engine = Engine(self._post, desk)
         self._stages: list[ShowAfter] = []  # what is still to come for the current wish
         self._after: Job | None = None
         self._after_shown = True
@@ -237,6 +238,24 @@ class Bridge(QObject):
         return job
 
     # From work to signals
+
+    def _post(self, event: Event) -> None:
+        """Called on workers. Posts, never emits: an emit copies Python objects under a lock.
+
+        That waits for the GIL, while the main thread, deleting a widget with the GIL in its hand,
+        may wait for the very lock: a deadlock that was seen.
+        """
+        self._mail.put(event)
+        QCoreApplication.postEvent(self, QEvent(QEvent.Type.User))
+
+    def event(self, event: QEvent) -> bool:
+        """Main thread: what workers posted."""
+        if event.type() != QEvent.Type.User:
+            return super().event(event)
+        with contextlib.suppress(Empty):
+            while True:
+                self._deliver(self._mail.get_nowait())
+        return True
 
     def _deliver(self, event: Event) -> None:
         if isinstance(event, Finished):
