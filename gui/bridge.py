@@ -7,7 +7,6 @@ current job has shown something (cancelling on every move would show nothing dur
 from __future__ import annotations
 
 import contextlib
-import time
 from dataclasses import replace
 from queue import Empty, SimpleQueue
 
@@ -64,8 +63,7 @@ class Bridge(QObject):
         self._held_back = False
         self._blends = False  # the wish differs in its amount only from what is shown
         self._rates: dict[type[Method], float] = {}  # megapixels per second, measured
-        self._exports: dict[Job, float] = {}  # begin
-        self._running: dict[Job, float] = {}
+        self._running: set[Job] = set()
         self._throttle = _timer(THROTTLE, self._wish)
         self._rest = _timer(REST, self._judge)
         session.changed.connect(self._on_change)
@@ -92,10 +90,9 @@ class Bridge(QObject):
         d = self._session.document
         if d is None or d.noise is None:
             return
-        job = self._submit(
+        self._submit(
             Export(d.image, d.noise, d.recipe, path, d.look, output), f"export {path}", rank=10
         )
-        self._exports[job] = time.monotonic()
 
     def cancel(self) -> None:
         """Stop everything that computes (loading the engine goes on)."""
@@ -234,7 +231,7 @@ class Bridge(QObject):
 
     def _submit(self, work: Work, lane: str, rank: int = 0) -> Job:
         job = self._engine.submit(work, lane, rank)
-        self._running[job] = time.monotonic()
+        self._running.add(job)
         return job
 
     # From work to signals
@@ -311,8 +308,7 @@ class Bridge(QObject):
             self._session.edit(**changes)
 
     def _finish(self, job: Job, error: BaseException | None) -> None:
-        self._running.pop(job, None)
-        self._exports.pop(job, None)
+        self._running.discard(job)
         if error is not None and not isinstance(error, Cancelled):
             self._stages = []
             self.failed.emit(_task(job.work), _sentence(error))
