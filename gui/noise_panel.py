@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
+import numpy as np
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QGridLayout,
@@ -22,7 +22,7 @@ from core.noise.model import CANNOT_TELL, DOUBTFUL, GOOD, ChannelFit, Measured, 
 from gui import theme
 from gui.controls import NumberEdit
 from gui.numbers import text
-from gui.plots import SYMBOLS, Plot, mark, pen
+from gui.plots import SYMBOLS, Curve, Dots, Plot, Sketch, channel_color, mark
 
 BY_HAND = "by hand"
 ICONS = {
@@ -122,9 +122,7 @@ class NoisePanel(QWidget):
         self.why.setWordWrap(True)
         self.why.setProperty("role", "soft")
         self.why.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.plot = Plot(
-            "Variance against mean", ("", ""), ("", ""), "The mean-variance plot appears here."
-        )
+        self.plot = Plot("Variance against mean", "The mean-variance plot appears here.")
         self._table = QWidget()
         whole = self._column = QVBoxLayout(self)
         whole.setContentsMargins(10, 10, 10, 8)
@@ -245,47 +243,34 @@ class NoisePanel(QWidget):
         self.why.setVisible(bool(lines))
 
     def _plot(self, model: PoissonGaussian | None, measured: Measured | None, names: str) -> None:
-        unit = self.unit
-        square = f"{unit}²" if unit else ""
-        self.plot.set_units(("Signal above black", unit), ("Variance", square))
         if model is None or measured is None or not any(one.points for one in measured.channels):
             self.plot.draw(None)
             return
-
-        def paint(pyqtgraph: Any, item: Any) -> None:
-            reach = top = 0.0
-            for at, (name, fit) in enumerate(zip(names, measured.channels, strict=False)):
-                right = max((mean for mean, _ in fit.points), default=0.0)
-                spread = sorted(variance for _, variance in fit.points)
-                usual = spread[int(len(spread) * 0.97)] if spread else 0.0  # not the outliers
-                gain, read = model.of(at)
-                item.addItem(_scatter(pyqtgraph, name, fit))
-                _line(pyqtgraph, item, name, gain, read, right)
-                if (gain, read) != (fit.gain, fit.read):
-                    _line(pyqtgraph, item, name, fit.gain, fit.read, right, dotted=True)
-                reach, top = max(reach, right), max(top, gain * right + read**2, usual)
-            item.setXRange(0, reach or 1, padding=0.02)
-            item.setYRange(0, top * 1.08 or 1, padding=0)
-
-        self.plot.draw(paint)
-
-
-def _scatter(pyqtgraph: Any, name: str, fit: ChannelFit) -> Any:
-    color = pyqtgraph.mkColor(theme.CHANNELS.get(name, theme.CHANNELS["Y"]))
-    color.setAlpha(120 if len(fit.points) > 50 else 220)
-    means, variances = zip(*fit.points, strict=True) if fit.points else ((), ())
-    look = {"symbol": SYMBOLS.get(name, "o"), "size": 5 if len(means) > 50 else 8}
-    return pyqtgraph.ScatterPlotItem(means, variances, pen=None, brush=color, **look)
+        marks: list[Curve | Dots] = []
+        reach = top = 0.0
+        for at, (name, fit) in enumerate(zip(names, measured.channels, strict=False)):
+            right = max((mean for mean, _ in fit.points), default=0.0)
+            spread = sorted(variance for _, variance in fit.points)
+            usual = spread[int(len(spread) * 0.97)] if spread else 0.0  # not the outliers
+            gain, read = model.of(at)
+            marks.append(_scatter(name, fit))
+            marks.append(_line(name, gain, read, right))
+            if (gain, read) != (fit.gain, fit.read):
+                marks.append(_line(name, fit.gain, fit.read, right, dotted=True))
+            reach, top = max(reach, right), max(top, gain * right + read**2, usual)
+        marks.sort(key=lambda one: isinstance(one, Curve))  # lines above all dots
+        square = f"{self.unit}²" if self.unit else ""
+        axes = ("Signal above black", self.unit), ("Variance", square)
+        self.plot.draw(Sketch(tuple(marks), *axes, reach=(reach * 1.02, top * 1.08)))
 
 
-def _line(
-    pyqtgraph: Any,
-    item: Any,
-    name: str,
-    gain: float,
-    read: float,
-    right: float,
-    dotted: bool = False,
-) -> None:
-    line = pen(pyqtgraph, name, dotted=dotted)
-    item.plot([0.0, right], [read**2, gain * right + read**2], pen=line, antialias=True)
+def _scatter(name: str, fit: ChannelFit) -> Dots:
+    means, variances = np.array(fit.points).reshape(-1, 2).T
+    many = len(means) > 50
+    look = SYMBOLS.get(name, "●"), 5.0 if many else 8.0, 0.47 if many else 0.86
+    return Dots(means, variances, channel_color(name), *look)
+
+
+def _line(name: str, gain: float, read: float, right: float, dotted: bool = False) -> Curve:
+    ends = np.array([0.0, right])
+    return Curve(ends, gain * ends + read**2, channel_color(name), dotted=dotted)

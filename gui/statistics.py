@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QRectF, Qt
@@ -24,7 +23,7 @@ from core.image import Array
 from core.measure import ONLY_NOISE, SOME, STRUCTURE, UNKNOWN, ChannelStatistics, Statistics
 from gui import theme
 from gui.numbers import text
-from gui.plots import Plot, mark, pen
+from gui.plots import Curve, Plot, Sketch, channel_color, mark, steps
 
 ICONS = {
     ONLY_NOISE: "circle-check",
@@ -195,8 +194,8 @@ class StatisticsPanel(QWidget):
 
     def _tabs(self) -> QTabWidget:
         nothing = "Denoise to compare."
-        self.histogram = Plot("Histogram before and after", ("", ""), ("", ""), nothing)
-        self.residual = Plot("Histogram of what was removed", ("", ""), ("", ""), nothing)
+        self.histogram = Plot("Histogram before and after", nothing)
+        self.residual = Plot("Histogram of what was removed", nothing)
         self.lags = Lags()
         self.lag_words = _soft("")
         tabs = QTabWidget()
@@ -236,10 +235,8 @@ class StatisticsPanel(QWidget):
         self._plots(statistics, unit)
 
     def _plots(self, statistics: Statistics, unit: str) -> None:
-        self.histogram.set_units(("Stored value", unit), ("Pixels", "%"))
-        self.residual.set_units(("Removed", "σ of the noise"), ("Pixels", "%"))
-        self.histogram.draw(lambda pg, item: _histograms(pg, item, statistics))
-        self.residual.draw(lambda pg, item: _residuals(pg, item, statistics))
+        self.histogram.draw(_histograms(statistics, unit))
+        self.residual.draw(_residuals(statistics))
         self.lags.set_value(statistics.autocorrelation)
         lags = 0 if statistics.autocorrelation is None else len(statistics.autocorrelation) // 2
         reach = lags * statistics.lag
@@ -272,30 +269,29 @@ def _percent(counts: Array) -> Array:
     return counts / max(float(counts.sum()), 1.0) * 100
 
 
-def _histograms(pyqtgraph: Any, item: Any, statistics: Statistics) -> None:
-    for one in statistics.channels:
-        fill = pyqtgraph.mkColor(theme.CHANNELS.get(one.name, theme.CHANNELS["Y"]))
-        fill.setAlpha(80)
-        edges, before = one.histogram.edges, _percent(one.histogram.before)
-        item.plot(edges, before, stepMode="center", pen=None, fillLevel=0, brush=fill)
-    for one in statistics.channels:  # the lines above all fills
-        line, after = pen(pyqtgraph, one.name, 1.5), _percent(one.histogram.after)
-        item.plot(one.histogram.edges, after, stepMode="center", pen=line, antialias=True)
-    item.enableAutoRange()
+def _histograms(statistics: Statistics, unit: str) -> Sketch:
+    marks = [
+        steps(one.histogram.edges, _percent(one.histogram.before), channel_color(one.name),
+              width=0.0, fill=0.31)
+        for one in statistics.channels
+    ]  # fmt: skip
+    marks += [  # the lines above all fills
+        steps(one.histogram.edges, _percent(one.histogram.after), channel_color(one.name),
+              width=1.5)
+        for one in statistics.channels
+    ]  # fmt: skip
+    return Sketch(tuple(marks), ("Stored value", unit), ("Pixels", "%"))
 
 
-def _residuals(pyqtgraph: Any, item: Any, statistics: Statistics) -> None:
-    several = len(statistics.channels) > 1
-    for one in statistics.channels:
-        edges, total = one.residual.edges, max(float(one.residual.counts.sum()), 1.0)
-        color = pyqtgraph.mkColor(theme.CHANNELS.get(one.name, theme.CHANNELS["Y"]))
-        color.setAlpha(50 if several else 90)
-        counts = one.residual.counts / total * 100
-        line = pen(pyqtgraph, one.name, 1)
-        item.plot(edges, counts, stepMode="center", pen=line, fillLevel=0, brush=color)
+def _residuals(statistics: Statistics) -> Sketch:
+    fill = 0.2 if len(statistics.channels) > 1 else 0.35
+    marks = [
+        steps(one.residual.edges, _percent(one.residual.counts), channel_color(one.name),
+              width=1.0, fill=fill)
+        for one in statistics.channels
+    ]  # fmt: skip
     if statistics.channels:
         first = statistics.channels[0].residual
         middle = (first.edges[1:] + first.edges[:-1]) / 2
-        bright = pyqtgraph.mkPen(theme.colors().bright, width=2)
-        item.plot(middle, _percent(first.expected), pen=bright, antialias=True)
-    item.enableAutoRange()
+        marks.append(Curve(middle, _percent(first.expected), theme.colors().bright))
+    return Sketch(tuple(marks), ("Removed", "σ of the noise"), ("Pixels", "%"))

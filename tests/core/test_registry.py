@@ -97,7 +97,7 @@ def test_an_unknown_package_has_no_plugins(folder: Path) -> None:
 
 
 def test_listing_imports_nothing_heavy() -> None:
-    heavy = ("torch", "numba", "cv2", "PySide6", "pyqtgraph", "rawpy", "tifffile", "PIL", "scipy")
+    heavy = ("torch", "numba", "cv2", "PySide6", "rawpy", "tifffile", "PIL", "scipy")
     code = (
         "import sys; from core.registry import load; load();"
         f"print([name for name in {heavy} if name in sys.modules])"

@@ -12,6 +12,7 @@ from PySide6.QtTest import QTest
 from core.noise.model import CANNOT_TELL, DOUBTFUL, GOOD, ChannelFit, Measured, PoissonGaussian
 from gui import theme
 from gui.noise_panel import NoisePanel
+from gui.plots import Curve
 
 POINTS = tuple((float(x), 2.0 * x + 100) for x in range(0, 1000, 25))
 FITS = (
@@ -54,16 +55,16 @@ def test_a_measurement_is_shown_with_words(panel, qtbot):
     ]
 
 
-def test_plot_has_points_and_lines(panel, qtbot):
+def test_plot_has_points_and_lines(panel):
     panel.set_value(MODEL, Measured(MODEL, FITS))
-    qtbot.waitUntil(lambda: panel.plot.view is not None)
-    item = panel.plot.view.getPlotItem()
-    assert len(item.items) == 6  # points and a line, three channels
-    x, y = item.listDataItems()[1].getData()
-    assert list(x) == [0, 975] and list(y) == [100, 2 * 975 + 100]
+    marks = panel.plot.sketch.marks
+    lines = [one for one in marks if isinstance(one, Curve)]
+    assert len(marks) == 6 and len(lines) == 3  # points and a line, three channels
+    assert list(lines[0].x) == [0, 975] and list(lines[0].y) == [100, 2 * 975 + 100]
     typed = PoissonGaussian((2.5, 1.5, 3.0), (10.0, 12.0, 8.0))
     panel.set_value(typed, Measured(MODEL, FITS), "typed")
-    qtbot.waitUntil(lambda: len(item.items) == 7)  # the measured line stays, dotted
+    dotted = [one for one in panel.plot.sketch.marks if isinstance(one, Curve) and one.dotted]
+    assert list(dotted[0].y) == [100, 2 * 975 + 100]  # the measured line stays
 
 
 def test_typing_a_gain_tells_the_whole_model(panel, qtbot):
