@@ -6,17 +6,24 @@ store, at screen resolution, into 8-bit RGB: exposure, matrix, tone, monitor pro
 when pixels, white balance, highlights or quality change, the second on every repaint.
 """
 
-from core.develop.look import Look, Profile, balance, settle, temperature
+from core.develop.icc import BadProfile, complaint, embedded, parse
+from core.develop.look import Look, balance, settle, temperature
+from core.develop.profile import Curve, Profile
 from core.develop.screen import export_rgb, thumbnail, to_screen, upright, upright_point
 from core.develop.store import develop, levels, proxy, proxy_noise, reach, region_pixels
 
 __all__ = [
+    "BadProfile",
+    "Curve",
     "Look",
     "Profile",
     "balance",
+    "complaint",
     "develop",
+    "embedded",
     "export_rgb",
     "levels",
+    "parse",
     "proxy",
     "proxy_noise",
     "reach",

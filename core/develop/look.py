@@ -8,18 +8,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from core.develop.profile import Profile, Triple
 from core.image import Color, Image
-
-Triple = tuple[float, float, float]
-IDENTITY: tuple[Triple, Triple, Triple] = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
-
-
-@dataclass(frozen=True)
-class Profile:
-    """A monitor: linear sRGB to its linear RGB, then its curve (gamma 0 = the sRGB curve)."""
-
-    matrix: tuple[Triple, Triple, Triple] = IDENTITY
-    gamma: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -36,7 +26,7 @@ class Look:
     quality: Literal["fast", "still"] = "still"
     window: tuple[float, float] | None = None  # plain arrays: stored values shown black and white
     extent: tuple[float, float] | None = None  # plain arrays: the stored values a store can hold
-    profile: Profile | None = None  # None = sRGB
+    profile: Profile | None = None  # of the screen; None = sRGB
 
     @property
     def stored(self) -> Look:

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.develop.demosaic import as_u16
-from core.develop.look import IDENTITY, Look, Profile, settle
+from core.develop.icc import embedded
+from core.develop.look import Look, settle
+from core.develop.profile import IDENTITY, Curve, Profile, decoded, encoded, srgb_decode
 from core.develop.store import (
     PEDESTAL,
     develop,
@@ -24,12 +26,15 @@ from core.tiles import Region
 F64 = NDArray[np.float64]
 FILMIC_WHITE = 4.0  # linear value that the filmic tone shows as white
 KNEE = 0.7  # where highlight recovery begins to bend
+LIGHT = (Curve.of(np.array([0.0, 1.0])),)  # a screen's curve that keeps light as it is
 
 
 def to_screen(
     store: NDArray[np.uint16], image: Image, look: Look, stored: Look | None = None, bits: int = 8
 ) -> Array:
     """A store (h, w, 3), or one resampled from it, to display RGB uint8 (uint16 for `bits` 16).
+
+    The numbers of a display image mean what its embedded ICC profile says, else sRGB.
 
     `look` is settled. `stored` is the look the store was developed with, when it is another one:
     a new white balance is then shown at once, exact but for highlights already clipped.
@@ -39,22 +44,30 @@ def to_screen(
     source = stored or look
     out = look.profile or Profile()
     if image.kind in ("display", "array"):
-        window = _window(image, look, source)
+        window, numbers = _window(image, look, source), embedded(image)
         wb = np.asarray(look.wb or (1, 1, 1), float)
-        matrix = np.asarray(out.matrix, float) @ np.diag(wb / wb[1])
-        if np.allclose(matrix, np.eye(3)) and not out.gamma:  # one table does it all
-            return np.asarray(cv2.LUT(store, _shown(*window, look.exposure, bits)))
-        store, matrix = as_u16(cv2.LUT(store, _lit(*window))), _affine(matrix, look, 0, 1, 1)
-        table = _tone("srgb", False, 1.0, out.gamma, bits)
-    else:
-        color = image.color.matrix if image.color else IDENTITY
-        change = np.asarray(multipliers(image, look)) / np.asarray(multipliers(image, source))
-        matrix = np.asarray(out.matrix, float) @ np.asarray(color, float) @ np.diag(change)
-        recover = look.highlights == "recover"
-        top = FILMIC_WHITE if look.tone == "filmic" or recover else 1.0
-        matrix = _affine(matrix, look, PEDESTAL, headroom(image, source), top)
-        table = _tone(look.tone, recover, top, out.gamma, bits)
-    return np.asarray(cv2.LUT(np.asarray(cv2.transform(store, matrix)), table))
+        matrix = np.asarray(out.matrix, float) @ numbers.to_srgb @ np.diag(wb / wb[1])
+        if np.allclose(matrix, np.eye(3), atol=1e-6):  # one table does it all
+            table = _shown(*window, look.exposure, numbers.curves, out.curves, bits)
+            return np.asarray(cv2.LUT(store, table))
+        store = as_u16(cv2.LUT(store, _lit(*window, numbers.curves)))
+        store = as_u16(cv2.transform(store, _affine(matrix, look, 0, 1, 1)))
+        return np.asarray(cv2.LUT(store, _tone("srgb", False, 1.0, out.curves, bits)))
+    color = np.asarray(image.color.matrix if image.color else IDENTITY, float)
+    change = np.asarray(multipliers(image, look)) / np.asarray(multipliers(image, source))
+    matrix, recover = color @ np.diag(change), look.highlights == "recover"
+    top = FILMIC_WHITE if look.tone == "filmic" or recover else 1.0
+    bends = look.tone != "srgb" or recover
+    if not bends:
+        matrix = np.asarray(out.matrix, float) @ matrix
+    matrix = _affine(matrix, look, PEDESTAL, headroom(image, source), top)
+    store = as_u16(cv2.transform(store, matrix))
+    if not bends or out.matrix == IDENTITY:
+        return np.asarray(cv2.LUT(store, _tone(look.tone, recover, top, out.curves, bits)))
+    # A tone bends sRGB's channels, as in every export; the screen's are made of the result.
+    store = as_u16(cv2.LUT(store, _tone(look.tone, recover, top, LIGHT, 16)))
+    store = as_u16(cv2.transform(store, np.asarray(out.matrix, float)))
+    return np.asarray(cv2.LUT(store, _tone("srgb", False, 1.0, out.curves, bits)))
 
 
 def _affine(matrix: F64, look: Look, pedestal: int, room: float, top: float) -> F64:
@@ -80,22 +93,30 @@ def _fractions(black: float, white: float) -> F64:
 
 
 @lru_cache(maxsize=32)
-def _shown(black: float, white: float, exposure: float, bits: int) -> NDArray[Any]:
+def _shown(
+    black: float,
+    white: float,
+    exposure: float,
+    numbers: tuple[Curve, ...],
+    out: tuple[Curve, ...],
+    bits: int,
+) -> NDArray[Any]:
     """Store value of an encoded image to display value; exposure acts in linear light."""
     x = _fractions(black, white)
-    if exposure:
-        x = _srgb_encode(np.minimum(_srgb_decode(x) * 2**exposure, 1))
-    return _whole(x, bits)
+    if not exposure and numbers == out:
+        return _whole([x], bits)
+    light = [np.minimum(y * 2**exposure, 1) for y in decoded(numbers, x)]
+    return _whole(encoded(out, light), bits)
 
 
 @lru_cache(maxsize=8)
-def _lit(black: float, white: float) -> NDArray[Any]:
+def _lit(black: float, white: float, numbers: tuple[Curve, ...]) -> NDArray[Any]:
     """Store value of an encoded image to linear light, 65535 = white."""
-    return _whole(_srgb_decode(_fractions(black, white)), 16)
+    return _whole(decoded(numbers, _fractions(black, white)), 16)
 
 
 @lru_cache(maxsize=32)
-def _tone(tone: str, recover: bool, top: float, gamma: float, bits: int) -> NDArray[Any]:
+def _tone(tone: str, recover: bool, top: float, out: tuple[Curve, ...], bits: int) -> NDArray[Any]:
     """Linear value (65535 = top) to display value."""
     x = np.arange(65536) / 65535 * top
     if tone == "filmic":
@@ -103,26 +124,19 @@ def _tone(tone: str, recover: bool, top: float, gamma: float, bits: int) -> NDAr
     elif recover:
         x = np.where(x < KNEE, x, 1 - (1 - KNEE) * np.exp(-(x - KNEE) / (1 - KNEE)))
     x = np.clip(x, 0, 1)
-    if gamma:
-        x = x ** (1 / gamma)
-    elif tone == "bt709":
+    if tone == "bt709":
         x = np.where(x < 0.018054, 4.5 * x, 1.0993 * x**0.45 - 0.0993)
-    else:
-        x = _srgb_encode(x)
-    return _whole(x, bits)
+        if not out:
+            return _whole([x], bits)
+        x = srgb_decode(x)  # the light that these values stand for on an sRGB screen
+    return _whole(encoded(out, [x]), bits)
 
 
-def _whole(x: F64, bits: int) -> NDArray[Any]:
+def _whole(planes: list[F64], bits: int) -> NDArray[Any]:
+    """A table of whole numbers, (65536,), or (1, 65536, 3) where the channels differ."""
     top = 2**bits - 1
-    return np.rint(x * top).astype(np.uint8 if bits == 8 else np.uint16)
-
-
-def _srgb_encode(x: F64) -> F64:
-    return np.where(x <= 0.0031308, 12.92 * x, 1.055 * x ** (1 / 2.4) - 0.055)
-
-
-def _srgb_decode(x: F64) -> F64:
-    return np.where(x <= 0.04045, x / 12.92, ((x + 0.055) / 1.055) ** 2.4)
+    tables = [np.rint(x * top).astype(np.uint8 if bits == 8 else np.uint16) for x in planes]
+    return tables[0] if len(tables) == 1 else np.stack(tables, -1)[None]
 
 
 def _filmic(x: F64) -> F64:

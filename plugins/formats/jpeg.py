@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core import exif
+from core.develop import complaint
 from core.format import Format, Output, UnreadableFile, UnwritableFile, encoded
 from core.image import Array, Image, Levels
 
@@ -112,6 +113,8 @@ def _meta(file: JpegImageFile) -> dict[str, Any]:
     for ours, theirs in (("icc", "icc_profile"), ("xmp", "xmp")):
         if file.info.get(theirs):
             meta[ours] = bytes(file.info[theirs])
+    if "icc" in meta and (why := complaint(meta["icc"])):
+        meta["warnings"] = [why]
     if "dpi" in file.info:
         meta["dpi"] = tuple(float(value) for value in file.info["dpi"])
     return meta

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from core import exif
+from core.develop import complaint
 from core.format import Format, Output, UnreadableFile, UnwritableFile, encoded
 from core.image import Array, Image, Levels
 
@@ -152,6 +153,8 @@ def _meta(chunks: Chunks) -> dict[str, Any]:
             profile = b""  # a broken profile is no reason to refuse the picture
         if profile:
             meta["icc"] = profile
+        if why := complaint(profile):
+            meta["warnings"] = [why]
     if len(first.get(b"pHYs", b"")) == 9:
         x, y, unit = struct.unpack(">IIB", first[b"pHYs"])
         if unit == 1:

@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from core import __version__, exif
+from core.develop import complaint
 from core.format import Format, Output, UnreadableFile, UnwritableFile, arrange, encoded, ordered
 from core.image import Array, Image, Levels
 
@@ -49,7 +50,8 @@ class Tiff(Format):
         with _open(path) as file:
             series = _series(file, path)
             shape, dtype, order = _layout(series)
-            kind, meta = _kind(file, order), _meta(file, path)
+            kind = _kind(file, order)
+            meta = _meta(file, path, kind)
         _, axes = arrange(np.empty((1,) * len(order)), order)
         sizes = [shape[order.index(letter)] for letter in axes]
         if kind == "display" and len(axes) == 3:
@@ -62,7 +64,8 @@ class Tiff(Format):
         with _open(path) as file:
             series = _series(file, path)
             shape, dtype, order = _layout(series)
-            kind, meta = _kind(file, order), _meta(file, path)
+            kind = _kind(file, order)
+            meta = _meta(file, path, kind)
             page = file.pages.first
             pixels = _pixels(path, series).reshape(shape)
             if page.colormap is not None and "palette" in meta["tiff"]:
@@ -215,7 +218,7 @@ def _pixels(path: Path, series: TiffPageSeries) -> Array:
     return np.stack(like)
 
 
-def _meta(file: TiffFile, path: Path) -> dict[str, Any]:
+def _meta(file: TiffFile, path: Path, kind: str) -> dict[str, Any]:
     page = file.pages.first
     meta: dict[str, Any] = {"tiff": {"big": file.is_bigtiff}, "exif": {}}
     if page.photometric == PALETTE and page.colormap is not None:
@@ -233,6 +236,8 @@ def _meta(file: TiffFile, path: Path) -> dict[str, Any]:
         value = page.tags.valueof(tag)
         if isinstance(value, bytes) and value:
             meta[name] = value
+    if kind == "display" and "icc" in meta and (why := complaint(meta["icc"])):
+        meta["warnings"] = [why]
     x, y = (page.tags.valueof(tag) for tag in (282, 283))
     inch = {2: 1.0, 3: 2.54}.get(int(page.tags.valueof(296, 2) or 2))
     if isinstance(x, tuple) and isinstance(y, tuple) and x[1] and y[1] and inch:

@@ -1,4 +1,4 @@
-"""Develop: the picture on screen, checked against LibRaw, arithmetic, and itself in tiles."""
+"""Develop: the picture on screen, checked against arithmetic, and itself in tiles."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.develop import (
+    Curve,
     Look,
     Profile,
     balance,
@@ -171,7 +172,7 @@ def test_display_pixels_come_out_unchanged(dtype: type, white: float) -> None:
     image = Image(pixels, "cyx", "display", Levels(white=white))
     expected = np.moveaxis(pixels // (1 if white == 255 else 257), 0, -1)
     np.testing.assert_array_equal(export_rgb(image, Look()), expected)
-    profiled = export_rgb(image, Look(profile=Profile(gamma=2.2)))
+    profiled = export_rgb(image, Look(profile=Profile(curves=(Curve.gamma(2.2),))))
     assert np.abs(profiled.astype(int) - expected).max() < 12
 
 

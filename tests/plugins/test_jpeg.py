@@ -129,3 +129,12 @@ def test_both_byte_orders_say_the_same() -> None:
         assert exif.parse(exif.oriented(raw, 3))["orientation"] == 3
     assert found[0] == found[1]
     assert found[0]["gps"] == {"latitude": 1.5}
+
+
+def test_a_profile_that_cannot_be_used_is_told_and_kept(tmp_path: Path) -> None:
+    PIL.Image.new("RGB", (8, 8)).save(tmp_path / "a.jpg", icc_profile=b"no profile")
+    image = Jpeg().read(tmp_path / "a.jpg")
+    (sentence,) = image.meta["warnings"]
+    assert "sRGB" in sentence and "profile" in sentence
+    Jpeg().write(tmp_path / "b.jpg", image, image, Output())
+    assert Jpeg().read(tmp_path / "b.jpg").meta["icc"] == b"no profile"

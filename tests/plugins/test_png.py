@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 
 import cv2
@@ -90,3 +92,16 @@ def test_developed_pictures_round_once(tmp_path: Path) -> None:
     assert again(tmp_path / "b.png", image, bits=8).pixels[0, 0].tolist() == [
         0, 0, 128, 255, 255, 0,
     ]  # fmt: skip
+
+
+def test_a_profile_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+    for packed in (zlib.compress(b"no profile"), b"not even packed"):
+        body = b"iCCP" + b"x\0\0" + packed
+        chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+        path = tmp_path / "profile.png"
+        PIL.Image.new("RGB", (8, 8)).save(path)
+        data = path.read_bytes()
+        path.write_bytes(data[:33] + chunk + data[33:])
+        (sentence,) = Png().read(path).meta["warnings"]
+        assert "sRGB" in sentence and "profile" in sentence
+        assert Png().header(path)["warnings"] == [sentence]

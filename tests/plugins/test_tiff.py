@@ -162,3 +162,12 @@ def test_bands_of_a_real_file(shared_data: Path) -> None:
     image = Tiff().read(shared_data / "hsi" / "derived" / "hydice_urban.tif")
     assert image.axes == "byx"
     assert image.kind == "array"
+
+
+def test_a_profile_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+    for dtype, count in (("u1", 1), ("f4", 0)):  # arrays of numbers have no colours
+        pixels = numbers((9, 8, 3), dtype)
+        tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb", iccprofile=b"no profile")
+        sentences = Tiff().read(tmp_path / "a.tif").meta.get("warnings", ())
+        assert len(sentences) == count
+        assert all("sRGB" in one for one in sentences)
