@@ -8,8 +8,10 @@ to the visible tile. In one lane the newest work replaces older ones.
 from __future__ import annotations
 
 import itertools
+import os
+import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
@@ -19,7 +21,7 @@ from core.method import Cancelled
 class Work(Protocol):
     """What an Engine runs."""
 
-    worker: ClassVar[str]  # which of the engine's threads: "compute", "light", "files"
+    worker: ClassVar[str]  # which of the engine's threads: "compute", "light", "files", "batch"
 
     def __call__(self, desk: Any, cancelled: Callable[[], bool]) -> Iterator[object]:
         """A generator of results or progress. `desk` is what the engine's maker gave it."""
@@ -72,9 +74,14 @@ class Engine:
         self,
         emit: Callable[[Event], None],
         desk: Any,
-        workers: Sequence[str] = ("compute", "light", "files"),
+        workers: Sequence[str] = ("compute", "light", "files", "batch"),
+        nice: Mapping[str, int] | None = None,
     ) -> None:
-        self._emit, self._desk = emit, desk
+        """`nice`: by how much a worker, with all threads it starts, steps back behind the others.
+
+        It tells the scheduler whom to prefer when all cores are busy; on Linux only.
+        """
+        self._emit, self._desk, self._nice = emit, desk, dict(nice or {})
         self._numbers = itertools.count()
         self._closing = False
         self._wake = threading.Condition()
@@ -116,6 +123,8 @@ class Engine:
 
     def _serve(self, name: str) -> None:
         jobs = self._jobs[name]
+        if sys.platform == "linux" and name in self._nice:
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), self._nice[name])
         while True:
             with self._wake:
                 self._wake.wait_for(lambda: jobs or self._closing)

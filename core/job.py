@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
@@ -32,7 +32,9 @@ from core.registry import Registry
 from core.tiles import Region, tiles
 
 Stop = Callable[[], bool]
+T = TypeVar("T")
 BLOCK = 960  # edge of the pieces in which "before" is developed: a multiple of every CFA and level
+AT_ONCE = 0.002  # seconds within which a tile comes from the cache, and never from a computation
 JUDGED = 2_000_000  # pixels of a region that statistics look at, at most
 
 
@@ -101,7 +103,7 @@ class ShowBefore:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a Show has come; `rate` in megapixels per second (None: all from the cache)."""
+    """How far a Work has come; `rate` in megapixels per second (None: nothing computed yet)."""
 
     done: float
     rate: float | None
@@ -159,19 +161,50 @@ class ShowAfter:
 
         renderer = Renderer(image, noise, self.recipe, desk, cancelled, self.threads)
         canvas = _Canvas(image, level, self.look)
-        computed, begin = 0, time.monotonic()
         total = max(region.meet(Region.whole(image.height, image.width)).area, 1)
-        done = 0
-        for tile in renderer.tiles(region):
+        done, pace = 0, Pace()
+        for tile in pace.over(renderer.tiles(region)):
             if not isinstance(tile, Tile):
                 yield Progress(tile, None, "prepare")
                 continue
-            for part, store in canvas.put(tile.region, tile.blended(self.recipe.amount)):
+            pace.add(tile.after.size)
+            for part, store in canvas.put(tile.region, tile.blended(self.recipe.steps[-1])):
                 yield Shown("after", level, part, store)
             done += tile.region.meet(region).area
-            computed += tile.region.area
-            spent = max(time.monotonic() - begin, 1e-6)
-            yield Progress(min(done / total, 1.0), computed / 1e6 / spent)
+            yield Progress(min(done / total, 1.0), pace.rate)
+
+
+class Pace:
+    """How fast tiles are computed, in megapixels (samples) per second.
+
+    Only waiting for tiles counts, not what is done with them or for others meanwhile; those that
+    come from the cache are there at once, before all others, and do not count either.
+    """
+
+    def __init__(self) -> None:
+        self._waited = self._spent = self._done = 0.0
+
+    @property
+    def rate(self) -> float | None:
+        """None until something was computed."""
+        return self._done / self._spent if self._spent else None
+
+    def over(self, tiles: Iterator[T]) -> Iterator[T]:
+        """The same tiles, each wait measured."""
+        while True:
+            begin = time.monotonic()
+            try:
+                tile = next(tiles)
+            except StopIteration:
+                return
+            self._waited = time.monotonic() - begin
+            yield tile
+
+    def add(self, samples: int) -> None:
+        """Count the tile that came last."""
+        if self._spent or self._waited > AT_ONCE:
+            self._spent += self._waited
+            self._done += samples / 1e6
 
 
 def _scaled(region: Region, factor: float) -> Region:
@@ -256,6 +289,31 @@ def centre(region: Region, most: int) -> Region:
     return Region(y0, x0, y0 + height, x0 + width)
 
 
+def denoised(
+    image: Image, noise: PoissonGaussian, recipe: Recipe, desk: Desk, cancelled: Stop
+) -> Iterator[Progress | Image]:
+    """The whole image, denoised: Progress up to 1.0, last the Image (itself, without steps)."""
+    if not recipe.steps:
+        yield image
+        return
+    yield Progress(0.0, None, "prepare")
+    from core.render import Renderer, Tile
+
+    whole = Region.whole(image.height, image.width)
+    renderer = Renderer(image, noise, recipe, desk, cancelled)
+    pixels = np.empty(image.pixels.shape, np.float32)
+    done, pace = 0, Pace()
+    for tile in pace.over(renderer.tiles(whole)):
+        if not isinstance(tile, Tile):
+            yield Progress(0.0, None, "prepare")
+            continue
+        pace.add(tile.after.size)
+        pixels[tile.region.index(image.axes)] = tile.blended(recipe.steps[-1])
+        done += tile.after.size
+        yield Progress(done / pixels.size, pace.rate)
+    yield replace(image, pixels=pixels)
+
+
 @dataclass(frozen=True)
 class Exported:
     """A file was written: where, and what a record of it says."""
@@ -279,28 +337,29 @@ class Export:
 
     def __call__(self, desk: Desk, cancelled: Stop) -> Iterator[Progress | Exported]:
         begin = time.monotonic()
-        whole = Region.whole(self.image.height, self.image.width)
         result = self.image
-        if self.recipe.steps:
-            yield Progress(0.0, None, "prepare")
-            from core.render import Renderer, Tile
-
-            renderer = Renderer(self.image, self.noise, self.recipe, desk, cancelled)
-            pixels = np.empty(self.image.pixels.shape, np.float32)
-            done, rendering = 0, time.monotonic()
-            for tile in renderer.tiles(whole):
-                if not isinstance(tile, Tile):
-                    continue
-                pixels[(..., *tile.region.slices)] = tile.blended(self.recipe.amount)
-                done += tile.region.area
-                spent = max(time.monotonic() - rendering, 1e-6)
-                share = self.image.megapixels / (whole.area / 1e6)
-                yield Progress(0.95 * done / whole.area, done * share / 1e6 / spent)
-            result = replace(self.image, pixels=pixels)
+        for value in denoised(self.image, self.noise, self.recipe, desk, cancelled):
+            if isinstance(value, Progress):
+                yield replace(value, done=0.95 * value.done)
+            else:
+                result = value
         rate = self.image.megapixels / max(time.monotonic() - begin, 1e-6)
-        yield Progress(0.95, rate, "write")
-        written = self._write(desk, result, cancelled)
+        yield Progress(0.95, None, "write")
+        written = self.write(result, desk, cancelled)
         yield Exported(written, time.monotonic() - begin, rate)
+
+    def write(self, result: Image, desk: Desk, cancelled: Stop) -> Path:
+        """Write the denoised image; returns its path. Raises UnwritableFile or Cancelled."""
+        path = Path(self.path)
+        takes = {
+            k for f in desk.registry.formats if path.suffix.lower() in f.writes for k in f.takes
+        }
+        if result.kind not in takes and "display" in takes and result.color is not None:
+            result = self._developed(result)
+        output = self.output
+        if self.recipe.steps:  # without steps it is a copy, not a denoised picture
+            output = replace(output, note={"recipe": to_json(self.recipe, self.noise)})
+        return save_image(desk.registry, path, result, self.image, output, cancelled)
 
     def _developed(self, result: Image) -> Image:
         """A RAW image as the screen shows it, upright, for formats that hold pictures."""
@@ -308,20 +367,6 @@ class Export:
         levels = Levels(white=float(2**self.output.bits - 1))
         picture = np.moveaxis(pixels, -1, 0)
         return Image(picture, "cyx", "display", levels, meta=result.meta, path=result.path)
-
-    def _write(self, desk: Desk, result: Image, cancelled: Stop) -> Path:
-        path = Path(self.path)
-        takes = {
-            k for f in desk.registry.formats if path.suffix.lower() in f.writes for k in f.takes
-        }
-        if result.kind not in takes and "display" in takes and result.color is not None:
-            result = self._developed(result)
-        if self.recipe.steps:  # without steps it is a copy, not a denoised picture
-            note = {"recipe": to_json(self.recipe, self.noise)}
-            output = replace(self.output, note=note)
-        else:
-            output = self.output
-        return save_image(desk.registry, path, result, self.image, output, cancelled)
 
 
 @dataclass(frozen=True)
