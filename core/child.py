@@ -1,8 +1,9 @@
-"""The child process that decodes one file: `python -m core.child`, in a bundle `sordino --child`.
+"""The child process: decodes one file, hosts one method, or tests one device.
 
-A decoder that meets a hostile file may crash, loop or eat memory; here it only takes this process
-with it. The request is one JSON line on stdin; what it writes lies in the request's folder:
-header.json, then reply.json beside the arrays as 0.npy, 1.npy... Nothing is ever pickled.
+`python -m core.child`, in a bundle `sordino --child`. A decoder that meets a hostile file may
+crash, loop or eat memory; here it only takes this process with it. The request is one JSON line on
+stdin, `what` says which. What a decode writes lies in the request's folder: header.json, then
+reply.json beside the arrays as 0.npy, 1.npy... Nothing is ever pickled. Methods: see `core.guest`.
 """
 
 from __future__ import annotations
@@ -32,12 +33,23 @@ Json = Any
 
 def main() -> int:
     """Serve one request, then end."""
-    line = sys.stdin.readline()
+    requests = os.fdopen(os.dup(0), encoding="utf-8")
+    line = requests.readline()
     if not line:  # the window closed while this child was waiting
         return 0
     request = json.loads(line)
     folder = Path(request["folder"])
+    replies = os.dup(1)
     _capture(folder / "log")
+    if request["what"] == "method":
+        from core.guest import serve
+
+        return serve(request, requests, replies)
+    if request["what"] in ("devices", "device"):
+        from core.selftest import answer
+
+        _put(folder / "reply.json", answer(request))
+        return 0
     limit(0)
     _put(folder / "reply.json", _serve(request, folder))
     return 0
@@ -85,11 +97,21 @@ def limit(count: int) -> None:
     lower(resource.RLIMIT_FSIZE, (64 << 20) + 16 * count)
 
 
+def limit_data(memory: int) -> None:
+    """Bound what this process allocates to `memory` bytes, files and code apart (0: no bound)."""
+    if not memory or sys.platform != "linux":  # others do not count mapped memory
+        return
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_DATA, (memory, resource.getrlimit(resource.RLIMIT_DATA)[1]))
+
+
 def _capture(log: Path) -> None:
     """Send all that libraries print to a file: a pipe nobody reads would block them."""
-    file = os.open(log, os.O_WRONLY | os.O_CREAT, 0o600)
+    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(file, 1)
     os.dup2(file, 2)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
 
 
 def _put(path: Path, value: Json) -> None:

@@ -52,7 +52,7 @@ class Decoder:
 
     def __init__(self, warm: bool = False) -> None:
         self._warm = warm
-        self._ready: subprocess.Popen[bytes] | None = _start() if warm else None
+        self._ready: subprocess.Popen[bytes] | None = start_child() if warm else None
 
     def __enter__(self) -> Decoder:
         return self
@@ -70,7 +70,7 @@ class Decoder:
         """The child's reply to one request. Raises UnreadableFile or Cancelled."""
         process, self._ready = self._ready, None
         if process is None or process.poll() is not None:
-            process = _start()
+            process = start_child()
         try:
             _wait(process, request, folder, cancelled)
             name = Path(request["path"]).name
@@ -78,7 +78,7 @@ class Decoder:
         finally:
             _end(process)
         if self._warm:
-            self._ready = _start()
+            self._ready = start_child()
         if "error" in reply:
             raise UnreadableFile(str(reply["error"]))
         return reply
@@ -274,13 +274,14 @@ def _request(reader: Format, path: Path, folder: Path, what: str) -> dict[str, s
     }
 
 
-def _start() -> subprocess.Popen[bytes]:
+def start_child(replies: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
+    """Start `core.child`, which waits for its request; `replies` is its standard output."""
     places = os.pathsep.join(place for place in sys.path if place)
     environment = {**os.environ, "PYTHONPATH": places, "OPENBLAS_NUM_THREADS": "1"}
     return subprocess.Popen(
         command(),
         stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
+        stdout=replies,
         stderr=subprocess.DEVNULL,
         env=environment,
         start_new_session=True,  # Ctrl+C is for the parent, who ends the child
@@ -346,14 +347,18 @@ def _nothing(number: int) -> Array:
     raise UnreadableFile("The header holds arrays, which it may not.")
 
 
-@contextlib.contextmanager
-def _folder() -> Generator[Path]:
+def make_folder() -> Path:
     """A private folder on a disk; a 64 MB /dev/shm, usual in containers, ends in a bus error."""
     base = Path(tempfile.gettempdir())
     if base.is_relative_to("/dev/shm"):
         base = Path("/var/tmp")
     _sweep(base)
-    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
+    return Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
+
+
+@contextlib.contextmanager
+def _folder() -> Generator[Path]:
+    folder = make_folder()
     try:
         yield folder
     finally:

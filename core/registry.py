@@ -29,6 +29,7 @@ class Registry:
     methods: Mapping[str, type[Method]]
     formats: tuple[Format, ...]
     broken: Mapping[str, str]  # name of a plugin -> one sentence
+    outside: frozenset[str] = frozenset()  # ids of methods that are not our own
 
 
 def load(package: str = "plugins") -> Registry:
@@ -40,7 +41,9 @@ def load(package: str = "plugins") -> Registry:
     methods: dict[str, type[Method]] = {}
     formats: list[Format] = []
     broken: dict[str, str] = {}
-    for name, get in (*_own(package), *_installed(), *_in_folder()):
+    own = tuple(_own(package))
+    outside: set[str] = set()
+    for number, (name, get) in enumerate((*own, *_installed(), *_in_folder())):
         try:
             for cls in _classes(get()):
                 if issubclass(cls, Format):
@@ -50,11 +53,13 @@ def load(package: str = "plugins") -> Registry:
                     raise ValueError(f"there is another method called {cls.id()}")
                 cls.controls()  # a wrong declaration is noticed now, not in the panel
                 methods[cls.id()] = cls
+                if number >= len(own):
+                    outside.add(cls.id())
         except (Exception, SystemExit) as error:
             broken[name] = f"The plugin {name} was left out: {type(error).__name__}: {error}"
     formats.sort(key=lambda found: (-found.rank, found.title))
     ordered = dict(sorted(methods.items()))
-    return Registry(ordered, tuple(formats), broken)
+    return Registry(ordered, tuple(formats), broken, frozenset(outside))
 
 
 def user_folder() -> Path:
