@@ -36,10 +36,11 @@ class Job:
     lane: str
     rank: int
     number: int
+    held: bool = False  # see Engine.hold
     _stop: threading.Event = field(default_factory=threading.Event)
 
     def stop(self) -> None:
-        """Ask it to end at its next yield or check."""
+        """Ask it to end at its next yield or check (if held: when it goes on)."""
         self._stop.set()
 
     @property
@@ -65,6 +66,7 @@ class Finished:
 
 
 Event = Yielded | Finished
+Entry = tuple[Job, Iterator[object]]
 
 
 class Engine:
@@ -85,7 +87,7 @@ class Engine:
         self._numbers = itertools.count()
         self._closing = False
         self._wake = threading.Condition()
-        self._jobs: dict[str, list[tuple[Job, Iterator[object]]]] = {name: [] for name in workers}
+        self._jobs: dict[str, list[Entry]] = {name: [] for name in workers}
         self._threads = [
             threading.Thread(target=self._serve, args=(name,), name=name) for name in workers
         ]
@@ -106,6 +108,12 @@ class Engine:
             self._wake.notify_all()
         return job
 
+    def hold(self, job: Job, on: bool) -> None:
+        """Let a job rest after its current step, keeping what it has, or go on."""
+        with self._wake:
+            job.held = on
+            self._wake.notify_all()
+
     def idle(self) -> bool:
         """True when nothing is queued or running."""
         with self._wake:
@@ -116,6 +124,7 @@ class Engine:
         with self._wake:
             self._closing = True
             for job, _ in itertools.chain.from_iterable(self._jobs.values()):
+                job.held = False
                 job.stop()
             self._wake.notify_all()
         for thread in self._threads:
@@ -127,10 +136,10 @@ class Engine:
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), self._nice[name])
         while True:
             with self._wake:
-                self._wake.wait_for(lambda: jobs or self._closing)
+                self._wake.wait_for(lambda: _ready(jobs) or self._closing)
                 if not jobs:
                     return
-                entry = min(jobs, key=lambda e: (not e[0].stopped, e[0].rank, e[0].number))
+                entry = min(_ready(jobs), key=lambda e: (not e[0].stopped, e[0].rank, e[0].number))
             if self._step(*entry):
                 with self._wake:
                     jobs.remove(entry)
@@ -157,3 +166,7 @@ class Engine:
                 error = error or raised
         self._emit(Finished(job, error))
         return True
+
+
+def _ready(jobs: list[Entry]) -> list[Entry]:
+    return [entry for entry in jobs if entry[0].stopped or not entry[0].held]

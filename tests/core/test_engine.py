@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -308,3 +310,52 @@ def test_submit_from_many_threads(engine: Engine, record: Record) -> None:
     assert [len(record.finished(job)) for job in jobs] == [1] * 80
     newest = {job.lane: job for job in sorted(jobs, key=lambda job: job.number)}
     assert [record.finished(job)[0].error for job in newest.values()] == [None] * 4
+
+
+def test_a_held_job_rests_and_goes_on(engine: Engine, record: Record) -> None:
+    gate = threading.Event()
+    long, other = Count(50, gate), Count(2)
+    job = engine.submit(long, "long")
+    assert long.started.wait(PATIENCE)
+    engine.hold(job, True)
+    gate.set()
+    record.wait(engine.submit(other, "other", rank=9))  # the less urgent one has the worker
+    assert len(record.values(job)) <= 1 and not engine.idle()
+    engine.hold(job, False)
+    record.wait(job)
+    assert record.values(job) == list(range(50))
+
+
+def test_a_held_job_can_be_ended(record: Record) -> None:
+    engine = Engine(record, None)
+    endless = Endless()
+    job = engine.submit(endless, "long")
+    assert endless.started.wait(PATIENCE)
+    engine.hold(job, True)
+    engine.close()
+    assert isinstance(record.finished(job)[0].error, Cancelled)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="priorities of threads are Linux's")
+def test_a_worker_and_its_threads_step_back() -> None:
+    record, found = Record(), []
+
+    @dataclass(frozen=True)
+    class Ask:
+        worker: ClassVar[str] = "compute"
+
+        def __call__(self, desk: Any, cancelled: Stop) -> Iterator[object]:
+            def tell() -> None:
+                found.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+
+            child = threading.Thread(target=tell)
+            child.start()
+            child.join()
+            yield tell()
+
+    here = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    engine = Engine(record, None, nice={"compute": 19})
+    record.wait(engine.submit(Ask(), "ask"))
+    engine.close()
+    assert found == [19, 19]
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == here
