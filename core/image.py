@@ -97,7 +97,7 @@ class Image:
     """Pixels with axes, levels, colour and metadata. Never changed after it was made.
 
     `pixels` keeps the stored units and dtype (a mosaic stays what the sensor gave); `axes` has one
-    letter per dimension, of t z q c b, always ending in y x. `kind` says what the numbers are:
+    letter per dimension, of t z q b c, always ending in y x. `kind` says what the numbers are:
     mosaic (raw CFA), linear (scene-linear channels), display (encoded for a screen, as JPEG),
     array (plain numbers).
     """
@@ -145,6 +145,11 @@ class Image:
     def megapixels(self) -> float:
         """Samples per 1e6: a mosaic's sites, a colour image's pixels times its channels."""
         return float(np.prod(self.pixels.shape)) / 1e6
+
+    @property
+    def stack(self) -> str:
+        """The axes besides channels, rows and columns: what a Region's front spans."""
+        return self.axes[:-2].replace("c", "")
 
     @property
     def channels(self) -> str:

@@ -15,15 +15,30 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, dataclass_transform, get_args, get_origin
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from typing import (
+    Any,
+    ClassVar,
+    Literal,
+    TypeGuard,
+    dataclass_transform,
+    get_args,
+    get_origin,
+)
 
-from core.image import Image
+import numpy as np
+
+from core.image import Array, Image
 from core.noise.model import Noise
+from core.tiles import Region
 
-if TYPE_CHECKING:
-    import torch
+Planes = Any  # (batch, planes, *axes) float32: a torch tensor, or a NumPy array (Method.tensors)
+
+
+def is_array(tile: Planes) -> TypeGuard[Array]:
+    """A NumPy array: for kernels of the CPU. Else a tensor, for torch on its device."""
+    return isinstance(tile, np.ndarray)
 
 
 class Cancelled(Exception):
@@ -101,13 +116,18 @@ class Needs:
     """What a method needs of the tiles it gets, in pixels of the tile as `run` sees it.
 
     The engine adds the halo on every side (mirrored at the border of the image), starts tiles at
-    multiples of `align`, and cuts the halo off afterwards. Methods never pad.
+    multiples of `align`, and cuts the halo off afterwards. Methods never pad. Axes of the image
+    that are not in `axes` come one slice at a time.
     """
 
-    halo: int = 0
+    halo: int = 0  # along y and x
     align: int = 1
     tile: int = 256  # edge of a tile without its halo
     cost: float = 8.0  # peak memory as a multiple of the tile's
+    axes: str = "yx"  # what run() gets together: "zyx", "tyx", "byx", "qzyx"; y x come last
+    depth: int = 0  # edge of a tile along the other axes of `axes`; 0: always all of them
+    reach: int = 0  # halo along them, where depth is not 0
+    blend: int = 0  # pixels by which tiles overlap to be blended: for unbounded support
 
 
 @dataclass(frozen=True)
@@ -116,6 +136,8 @@ class Context:
 
     `noise` is in the units of the tile: unit-variance white for domain "white", else the image's
     model. `planes` gives the colour of each channel of the tile: (0, 1, 1, 2) for packed RGGB.
+    `region` is what the tile covers of the image, halo included, in stored pixels. `inputs` are the
+    step's further images (dark frame, guide...), laid out as the tile.
     """
 
     noise: Noise | None = None
@@ -123,6 +145,8 @@ class Context:
     device: str = "cpu"
     threads: int = 1
     cancelled: Callable[[], bool] = lambda: False
+    region: Region | None = None
+    inputs: Mapping[str, Planes] = field(default_factory=dict[str, Any])
 
     def check(self) -> None:
         """Call in every long loop. Raises Cancelled."""
@@ -143,6 +167,9 @@ class Method:
     version: ClassVar[int] = 1  # raise it when the same settings give other pixels
     domain: ClassVar[Literal["white", "signal"]] = "white"
     # white: variance-stabilised planes, noise of standard deviation 1; signal: above black
+    tensors: ClassVar[bool] = True  # False: run() takes NumPy arrays, too, and gets them on the CPU
+    isolated: ClassVar[bool] = False  # runs in a child process: holds the GIL, may crash or hang
+    inputs: ClassVar[tuple[str, ...]] = ()  # names of further images that a step must bring
 
     def __init_subclass__(cls) -> None:
         dataclass(frozen=True, kw_only=True)(cls)  # settings become a frozen, hashable value
@@ -152,8 +179,8 @@ class Method:
         """Its file's name: what recipes and the command line call it."""
         return cls.__module__.rpartition(".")[2]
 
-    def needs(self, planes: tuple[int, ...]) -> Needs:
-        """Halo, alignment and cost for an image of these colour planes."""
+    def needs(self, image: Image) -> Needs:
+        """Axes, halo, alignment and cost for an image (its pixels are not to be read here)."""
         return Needs()
 
     def prepare(self, image: Image, ctx: Context) -> Generator[float, None, Any]:
@@ -161,10 +188,11 @@ class Method:
         yield 1.0
         return None
 
-    def run(self, tile: torch.Tensor, state: Any, ctx: Context) -> torch.Tensor:
-        """Denoise a tile: (batch, channels, height, width) float32 with its halo, same shape out.
+    def run(self, tile: Planes, state: Any, ctx: Context) -> Planes | Mapping[str, Planes]:
+        """Denoise a tile: (batch, planes, *axes) float32 with its halo, same shape out.
 
-        Never clips, never shifts the mean, calls ctx.check() in long loops.
+        Never clips, never shifts the mean, never changes its input, calls ctx.check() in long
+        loops. More than the image is returned by name: {"image": ..., "sigma": ...}.
         """
         raise NotImplementedError
 

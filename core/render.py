@@ -6,80 +6,55 @@ seen is what is written, bit by bit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+import sys
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
-from dataclasses import dataclass
-from math import lcm
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
 
 import numpy as np
-import torch
 
 from core.desk import Desk
-from core.image import Array, Image
-from core.method import Cancelled, Context, Method, Needs
+from core.image import Array, Image, Pixels
+from core.method import Cancelled, Context, Planes, is_array
 from core.noise.model import Noise, PoissonGaussian
-from core.ops import vst
-from core.ops.planes import Packing, packing
-from core.recipe import Recipe
+from core.ops.domain import Domain, Models, filled, lost
+from core.plan import Plan, plan
+from core.recipe import Recipe, Step
 from core.tiles import Region, cut, tiles
 
-BATCH = 8  # planes of a stack (z, t, b) that one call of a method gets at most
+Layers = dict[str, Array]
 
 
 @dataclass(frozen=True)
 class Tile:
-    """A denoised tile: the last step's input and output, float32, stored units, (..., h, w)."""
+    """A denoised tile: the last step's input and output in stored units, shape (..., h, w).
+
+    `before` may be a view of the image's own pixels in their dtype; `after` is float32. `layers`
+    are what a method found besides the image (a sigma map...).
+    """
 
     region: Region
     before: Array
     after: Array
+    layers: Mapping[str, Array] = field(default_factory=dict[str, Array])
 
     @property
     def nbytes(self) -> int:
-        """What the cache counts."""
-        return self.before.nbytes + self.after.nbytes
+        """What the cache counts: a view of the image costs nothing."""
+        own = self.before.nbytes if self.before.flags.owndata else 0
+        return own + self.after.nbytes + sum(layer.nbytes for layer in self.layers.values())
 
-    def blended(self, amount: float) -> Array:
-        """The result with `amount` of the last step's effect (1: all of it)."""
-        if amount == 1.0:
+    def blended(self, step: Step) -> Array:
+        """The result with the step's amount and mask: never a reason to compute again."""
+        if step.mask is None and step.amount == 1.0:
             return self.after
-        return self.before + np.float32(amount) * (self.after - self.before)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How one step is laid over one image: the grid belongs to method and image alone."""
-
-    method: Method
-    packing: Packing
-    needs: Needs
-    channels: int  # of the stored image: planes given to a method belong together
-    tile: int = 0  # edge in pixels that the user asked for; 0: what the method likes
-
-    @property
-    def grid(self) -> int:
-        """Edge of a tile in pixels of the image."""
-        edge = self.tile or self.needs.tile * self.packing.period
-        return -(-edge // self.align) * self.align
-
-    @property
-    def align(self) -> int:
-        """Tiles are worked on in multiples of this many pixels."""
-        return lcm(self.packing.phase, self.needs.align * self.packing.period)
-
-    @property
-    def halo(self) -> int:
-        """Halo in pixels of the image, in whole steps of the grid."""
-        return -(-self.needs.halo * self.packing.period // self.align) * self.align
-
-
-def plan(method: Method, image: Image, tile: int = 0) -> Plan:
-    """Lay a method over an image."""
-    channels = image.pixels.shape[image.axes.index("c")] if "c" in image.axes else 1
-    pack = packing(image.cfa, channels)
-    return Plan(method, pack, method.needs(pack.planes), channels, tile)
+        share = np.float32(step.amount)
+        if step.mask is not None:
+            share = step.mask.weights(self.region) * share
+        before = self.before.astype(np.float32, copy=False)
+        return before + share * (self.after - before)
 
 
 class Renderer:
@@ -110,12 +85,10 @@ class Renderer:
         Tiles that are cached come at once. Raises Cancelled, and MemoryError when even one tile at
         a time does not fit.
         """
-        height, width = self.image.height, self.image.width
-        last = len(self.recipe.steps) - 1
+        last = len(self.plans) - 1
         yield from self._prepare()
-        todo = tiles(region, self.plans[last].grid, height, width)
         missing: list[Region] = []
-        for tile in todo:
+        for tile in self._grid(last, region):
             found = self.cache.get(self._key(last, tile))
             if found is None:
                 missing.append(tile)
@@ -124,18 +97,32 @@ class Renderer:
         if missing:
             yield from self._compute(last, missing)
 
-    def _context(self, planes: tuple[int, ...]) -> Context:
+    def _grid(self, index: int, region: Region) -> list[Region]:
+        laid, (height, width) = self.plans[index], self.image.pixels.shape[-2:]
+        return tiles(region, laid.grid, height, width, laid.grids)
+
+    def _context(self, planes: tuple[int, ...], region: Region | None = None) -> Context:
         count = max(planes) + 1
         white = PoissonGaussian((0.0,) * count, (1.0,) * count)
-        return Context(white, planes, self.device, 1, lambda: self._closed or self._cancelled())
+        stop = self._stopped
+        return Context(white, planes, self.device, 1, stop, region)
 
-    def _state_key(self, index: int) -> Hashable:
-        earlier, method = self.recipe.steps[:index], self.recipe.steps[index].method
-        return ("state", self.image.id, self.noise, earlier, method, method.version, self.device)
+    def _stopped(self) -> bool:
+        return self._closed or self._cancelled()
+
+    def _base(self, index: int) -> tuple[Hashable, ...]:
+        """Equal, where step `index` computes the same: the last step's blend is not part of it."""
+        earlier = tuple(step.key for step in self.recipe.steps[:index])
+        return self.image.id, self.noise, earlier, self.recipe.steps[index].work
+
+    def _key(self, index: int, tile: Region, what: str = "tile") -> Hashable:
+        kind = self.device.partition(":")[0]
+        return what, *self._base(index), self.plans[index].tile, kind, tile
 
     def _prepare(self) -> Iterator[float]:
         for index, step in enumerate(self.recipe.steps):
-            found = self.cache.get(self._state_key(index))
+            key = ("state", *self._base(index), self.device)
+            found = self.cache.get(key)
             if found is not None:
                 self._states[index] = found[0]
                 continue
@@ -146,20 +133,15 @@ class Renderer:
                 except StopIteration as end:
                     self._states[index] = end.value  # the cache may drop it before the last tile
                     break
-            self.cache.put(self._state_key(index), (self._states[index],))
-
-    def _key(self, index: int, tile: Region) -> Hashable:
-        """Equal keys, equal pixels: the last step's amount is not part of it."""
-        earlier, method = self.recipe.steps[:index], self.recipe.steps[index].method
-        kind = self.device.partition(":")[0]
-        return (self.image.id, self.noise, earlier, method, method.version, kind, tile)
+            self.cache.put(key, (self._states[index],))
 
     def _compute(self, index: int, missing: list[Region]) -> Iterator[Tile]:
         """Run `threads` tiles at a time; out of memory runs one at a time, with the same result."""
         workers = self.threads if self.device == "cpu" else 1
         queue = list(reversed(missing))
         running: dict[Future[Tile], tuple[Region, bool]] = {}  # bool: nothing runs beside it
-        pool = ThreadPoolExecutor(workers, "tile", initializer=_one_thread)
+        uses_torch = any(step.method.tensors for step in self.recipe.steps)
+        pool = ThreadPoolExecutor(workers, "tile", initializer=_one_thread, initargs=(uses_torch,))
         try:
             while queue or running:
                 self._check()
@@ -169,13 +151,16 @@ class Renderer:
                 done, _ = wait(running, timeout=0.05, return_when=FIRST_COMPLETED)
                 for future in done:
                     region, alone = running.pop(future)
-                    try:
+                    error = future.exception()
+                    if error is None:
                         yield future.result()
-                    except (MemoryError, torch.OutOfMemoryError):
-                        if alone:
-                            raise MemoryError(
-                                "One tile does not fit into memory: close other programs."
-                            ) from None
+                    elif not _out_of_memory(error):
+                        raise error
+                    elif alone:
+                        raise MemoryError(
+                            "One tile does not fit into memory: close other programs."
+                        ) from None
+                    else:
                         workers = 1
                         queue.append(region)
         finally:
@@ -192,103 +177,157 @@ class Renderer:
         found = self.cache.get(key)
         if found is not None:
             return found
-        laid = self.plans[index]
-        area = region.aligned(laid.align)
-        need = area.grow(laid.halo)
-        source = self._source(index, need)
-        shape = (*source.shape[:2], area.height, area.width)
-        after = np.empty(shape, np.float32)
-        for start in range(0, source.shape[0], BATCH):
-            part = slice(start, start + BATCH)
-            after[part] = self._run(laid, self._states[index], source[part], need)
-        shape = (*self.image.pixels.shape[:-2], region.height, region.width)
-        before = np.ascontiguousarray(source[(..., *region.within(need))]).reshape(shape)
-        after = np.ascontiguousarray(after[(..., *region.within(area))]).reshape(shape)
-        tile = Tile(region, before, after)
+        layers = self._blended(index, region) if self.plans[index].blend else None
+        layers = layers or self._patch(index, region)
+        before = self._input(index, region)
+        tile = Tile(region, before, layers.pop("image"), layers)
         self.cache.put(key, tile)
         return tile
 
-    def _source(self, index: int, need: Region) -> Array:
-        """Step `index`'s input over `need`, float32 (batch, channels, h, w), border mirrored."""
-        laid = self.plans[index]
+    def _blended(self, index: int, region: Region) -> Layers:
+        """A tile from the patches that overlap there, each as much as its place in it says."""
+        laid, whole = self.plans[index], Region.whole(*self.image.pixels.shape[-2:])
+        total: Layers = {}
+        for cell in sorted(self._grid(index, region.grow(laid.blend))):
+            patch = cell.grow(laid.blend).meet(whole)
+            key = self._key(index, patch, "patch")
+            found = self.cache.get(key)
+            if found is None:
+                found = self._patch(index, patch)
+                self.cache.put(key, tuple(found.items()))
+            part = patch.meet(region)
+            here, there = part.within(region), part.within(patch)
+            rows, cols = laid.weights(patch, cell)
+            share = rows[there[0], None] * cols[None, there[1]]
+            for name, values in dict(found).items():
+                size = (*values.shape[:-2], region.height, region.width)
+                added = total.setdefault(name, np.zeros(size, np.float32))
+                added[(..., *here)] += share * values[(..., *there)]
+        return total
+
+    def _patch(self, index: int, region: Region) -> Layers:
+        """Compute a region that begins on the method's grid: stored units, shape of the region."""
+        laid, step = self.plans[index], self.recipe.steps[index]
+        area = region.aligned(laid.align)
+        need = laid.need(area)
+        source, deep = laid.flat(self._source(index, need))
+        domain = self._domain(laid)
+        planes = laid.together(domain.enter(source, need.y0, need.x0), deep)
+        context = self._context(laid.packing.planes, need)
+        context.check()
+        if step.inputs:
+            context = replace(context, inputs=self._inputs(step, laid, need))
+        found = self._call(index, planes, context)
+        inner, _ = laid.flat(self._input(index, region))
+        shape = region.shape(self.image.axes, self.image.pixels.shape)
+        halo = laid.halo // laid.packing.period
+        layers: Layers = {}
+        for name, values in found.items():
+            values = laid.apart(values, deep)
+            if values is planes or (name == "image" and found.get("image") is planes):
+                flat = inner.astype(np.float32)  # the unbiased inverse is none of what was kept
+            elif name == "image":
+                flat = domain.leave(values, inner, region.y0, region.x0, halo)
+            else:
+                flat = domain.plain(values, inner, halo)
+            layers[name] = np.ascontiguousarray(laid.stored(flat, shape))
+        return layers
+
+    def _call(self, index: int, planes: Planes, context: Context) -> dict[str, Planes]:
+        """The method itself. Tensors for those that want them, named layers from all."""
+        method = self.recipe.steps[index].method
+        given = planes
+        if method.tensors and is_array(planes):
+            import torch
+
+            given = torch.from_numpy(planes)
+        found = method.run(given, self._states[index], context)
+        named = cast("dict[str, Planes]", found if isinstance(found, Mapping) else {"image": found})
+        if given is planes:
+            return dict(named)
+        return {n: planes if v is given else v.detach().cpu().numpy() for n, v in named.items()}
+
+    def _domain(self, laid: Plan) -> Domain:
+        white, colors = laid.method.domain == "white", laid.packing.planes
+        models = _models(self.noise, colors) if white else ((0.0, 1.0),) * len(colors)
+        return Domain(laid.packing, self.image.levels, models, self.device)
+
+    def _inputs(self, step: Step, laid: Plan, need: Region) -> dict[str, Planes]:
+        """Further images of a step over the tile, above black, packed as it is."""
+        found: dict[str, Planes] = {}
+        for name, image in step.inputs:
+            if image.pixels.shape != self.image.pixels.shape:
+                raise ValueError(f"The {name} image must have the size of the picture.")
+            flat, deep = laid.flat(cut(image.pixels, need, laid.packing.phase, image.axes))
+            signal = ((0.0, 1.0),) * len(laid.packing.planes)
+            domain = Domain(laid.packing, image.levels, signal, self.device)
+            found[name] = laid.together(domain.enter(flat, need.y0, need.x0), deep)
+        return found
+
+    def _pixels(self, index: int, region: Region) -> Pixels:
+        """Step `index`'s input around a region, that answers as the whole image would."""
         if index == 0:
-            pixels = cut(self.image.pixels, need, laid.packing.phase)
-        else:
-            pixels = self._assembled(index - 1, need, laid.packing.phase)
-        flat = np.asarray(pixels, np.float32)
-        return flat.reshape(-1, laid.channels, need.height, need.width)
+            return self.image.pixels
+        shape, axes = self.image.pixels.shape, self.image.axes
+        area = _seen(region, shape, self.plans[index].packing.phase, axes)
+        part = np.empty(area.shape(axes, shape), np.float32)
+        step = self.recipe.steps[index - 1]
+        for cell in self._grid(index - 1, area):
+            tile, here = self._tile(index - 1, cell), cell.meet(area)
+            part[here.inside(area, axes)] = tile.blended(step)[here.inside(cell, axes)]
+        return _Window(part, area, shape, axes)
 
-    def _assembled(self, index: int, need: Region, period: int) -> Array:
-        """Step `index`'s blended output over `need`, from its tiles."""
-        height, width = self.image.height, self.image.width
-        area = _inside(need, height, width, period)
-        whole = np.empty((*self.image.pixels.shape[:-2], area.height, area.width), np.float32)
-        amount = self.recipe.steps[index].amount
-        for region in tiles(area, self.plans[index].grid, height, width):
-            tile, part = self._tile(index, region), region.meet(area)
-            whole[(..., *part.within(area))] = tile.blended(amount)[(..., *part.within(region))]
-        return cut(_Window(whole, area, (height, width)), need, period)
+    def _input(self, index: int, region: Region) -> Array:
+        """Step `index`'s input over a region of the image: a view where it is the image's own."""
+        return np.asarray(self._pixels(index, region)[region.index(self.image.axes)])
 
-    def _run(self, laid: Plan, state: Any, source: Array, need: Region) -> Array:
-        """Stored units in and, without the halo, out: black, planes, VST, the method, back."""
-        ctx = self._context(laid.packing.planes)
-        ctx.check()
-        black = self.image.levels.black_map(need.y0, need.x0, need.height, need.width)
-        lost = ~np.isfinite(source) if self.image.pixels.dtype.kind == "f" else np.False_
-        if np.any(lost):  # no-data must not spread: give it a neutral value meanwhile
-            neutral = np.nanmedian(np.where(lost, np.nan, source)) if not lost.all() else 0.0
-            source = np.where(lost, np.float32(neutral), source)
-        signal = torch.as_tensor(source - black).to(self.device)
-        planes = laid.packing.pack(signal)
-        if laid.method.domain == "white":
-            models = _models(self.noise, laid.packing.planes)
-            white = vst.forward(planes, models)
-            clean = laid.method.run(white, state, ctx)
-            # the unbiased inverse is no inverse where nothing was averaged
-            planes = _inner(planes if clean is white else clean, laid.halo // laid.packing.period)
-            if clean is not white:
-                planes = vst.inverse(planes, models)
-        else:
-            planes = _inner(laid.method.run(planes, state, ctx), laid.halo // laid.packing.period)
-        inner = _inner(source, laid.halo)
-        result = laid.packing.unpack(planes).cpu().numpy()
-        result = result + (black if black.size == 1 else _inner(black, laid.halo))
-        saturated = inner >= self.image.levels.white  # clipped sites stay clipped, never magenta
-        if saturated.any():
-            result = np.where(saturated, np.maximum(result, inner), result)
-        return (
-            np.where(_inner(lost, laid.halo), np.float32(np.nan), result)
-            if np.any(lost)
-            else result
-        )
+    def _source(self, index: int, need: Region) -> Array:
+        """Step `index`'s input over `need`, border mirrored, no-data filled from its neighbours."""
+        phase, axes = self.plans[index].packing.phase, self.image.axes
+        source = cut(self._pixels(index, need), need, phase, axes)
+        if not lost(source):
+            return source
+        reach = self.plans[index].halo or phase
+        wide = need.grow(reach)
+        source = cut(self._pixels(index, wide), wide, phase, axes)
+        return filled(source, phase, reach)[(..., *need.within(wide))]
 
 
-def _inner(values: Any, halo: int) -> Any:
-    """An array or tensor without its halo."""
-    return values[..., halo : values.shape[-2] - halo, halo : values.shape[-1] - halo]
-
-
-def _models(noise: Noise, planes: tuple[int, ...]) -> tuple[tuple[float, float], ...]:
+def _models(noise: Noise, planes: tuple[int, ...]) -> Models:
     """(gain, read) of every plane."""
     if not isinstance(noise, PoissonGaussian):
         raise ValueError(f"Methods on stabilised planes cannot use a {noise.kind} noise model.")
     return tuple(noise.of(color) for color in planes)
 
 
-def _one_thread() -> None:
+def _out_of_memory(error: BaseException) -> bool:
+    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"  # torch's
+
+
+def _one_thread(uses_torch: bool) -> None:
     """Tiles are the parallelism: every tile runs on one thread."""
-    torch.set_num_threads(1)
+    if uses_torch or "torch" in sys.modules:
+        import torch
+
+        torch.set_num_threads(1)
     with suppress(ImportError):
         import cv2
 
         cv2.setNumThreads(1)
 
 
-def _inside(need: Region, height: int, width: int, period: int) -> Region:
+def _seen(need: Region, sizes: tuple[int, ...], period: int, axes: str) -> Region:
     """The part of the image that `need`, mirrored at the borders, looks at."""
+    height, width = sizes[-2:]
     whole = Region.whole(height, width)
     reach = max(-need.y0, -need.x0, need.y1 - height, need.x1 - width, 0) + period
-    return need.meet(whole).grow(reach).meet(whole)
+    area = need.meet(whole).grow(reach).meet(whole)
+    lengths = [n for a, n in zip(axes[:-2], sizes[:-2], strict=True) if a != "c"]
+    front: list[tuple[int, int]] = []
+    for (start, stop), length in zip(need.front, lengths, strict=bool(need.front)):
+        over = max(-start, stop - length, 0)
+        front.append((max(min(start, length - over), 0), min(max(stop, over), length)))
+    return replace(area, front=tuple(front))
 
 
 @dataclass(frozen=True)
@@ -297,11 +336,8 @@ class _Window:
 
     part: Array
     area: Region
-    size: tuple[int, int]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return (*self.part.shape[:-2], *self.size)
+    shape: tuple[int, ...]
+    axes: str
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -310,24 +346,39 @@ class _Window:
     def __getitem__(self, key: Any) -> Array:
         *front, rows, cols = key
         y, x = self.area.y0, self.area.x0
+        moved = [slice(None)] * (self.part.ndim - 2)
+        if front and front[0] is not Ellipsis and self.area.front:
+            starts = iter(start for start, _ in self.area.front)
+            for axis, (letter, span) in enumerate(zip(self.axes[:-2], front, strict=True)):
+                first = 0 if letter == "c" else next(starts)
+                if span.start is not None:
+                    moved[axis] = slice(span.start - first, span.stop - first)
         rows = slice(rows.start - y, rows.stop - y)
-        return self.part[(*front, rows, slice(cols.start - x, cols.stop - x))]
+        return self.part[(*moved, rows, slice(cols.start - x, cols.stop - x))]
 
 
 def assemble(
-    renderer: Renderer, region: Region, progress: Callable[[float], None] = lambda _: None
+    renderer: Renderer,
+    region: Region,
+    progress: Callable[[float], None] = lambda _: None,
+    out: Array | None = None,
 ) -> Array:
-    """The whole region's blended result, float32, stored units, shape (..., h, w)."""
-    image = renderer.image
-    out = np.empty((*image.pixels.shape[:-2], region.height, region.width), np.float32)
-    done, amount = 0, renderer.recipe.amount
+    """The whole region's blended result, float32, stored units, shape of the region's pixels.
+
+    `out` takes it, where it is given: an array of that shape, or a map of a file.
+    """
+    image, step = renderer.image, renderer.recipe.steps[-1]
+    if out is None:
+        out = np.empty(region.shape(image.axes, image.pixels.shape), np.float32)
+    done, total = 0, out.size
     for tile in renderer.tiles(region):
         if not isinstance(tile, Tile):
             continue
         part = tile.region.meet(region)
-        out[(..., *part.within(region))] = tile.blended(amount)[(..., *part.within(tile.region))]
-        done += part.area
-        progress(done / region.area)
+        here = tile.blended(step)[part.inside(tile.region, image.axes)]
+        out[part.inside(region, image.axes)] = here
+        done += here.size
+        progress(done / total)
     return out
 
 

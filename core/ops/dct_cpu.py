@@ -4,7 +4,8 @@
 
 All blocks of a row are done side by side, one block per SIMD lane. Vertical transforms are shared
 by the blocks that overlap in x: forward once per column, inverse once per column after the blocks
-were added up. Buffers are flat with constant strides, so that LLVM vectorises the loops.
+were added up. Loops run over slices that begin at 0, with constant strides: an index that could be
+negative, or a stride that LLVM does not know, keeps it from vectorising (five times slower).
 """
 
 from __future__ import annotations
@@ -18,8 +19,11 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 
 B = 8  # edge of a block
-LANES = 64  # blocks done side by side
+STEPS = 4  # the largest distance between blocks
+VECTOR = 16  # lanes are done in whole SIMD registers
+LANES = 256  # blocks done side by side
 WIDE = LANES + B  # columns of each phase that they touch, and a little more
+SPAN = STEPS * WIDE
 
 R8 = np.float32(0.125**0.5)
 C1, C2, C3, C5, C6, C7 = (np.float32(0.5 * cos(k * pi / 16)) for k in (1, 2, 3, 5, 6, 7))
@@ -29,9 +33,9 @@ fast = njit(nogil=True, cache=True, fastmath={"contract", "reassoc", "nsz"}, err
 
 
 @fast
-def _forward(a, start, stride, count):
-    """8-point orthonormal DCT in place: sample i of lane b lies at start + i * stride + b."""
-    for b in range(start, start + count):
+def _forward(a, stride, count):
+    """8-point orthonormal DCT in place: sample i of lane b lies at i * stride + b."""
+    for b in range(count):
         x0, x7 = a[b], a[b + 7 * stride]
         x1, x6 = a[b + stride], a[b + 6 * stride]
         x2, x5 = a[b + 2 * stride], a[b + 5 * stride]
@@ -50,9 +54,9 @@ def _forward(a, start, stride, count):
 
 
 @fast
-def _inverse(a, start, stride, count):
+def _inverse(a, stride, count):
     """The inverse of `_forward`, in place."""
-    for b in range(start, start + count):
+    for b in range(count):
         x0, x4 = R8 * a[b], R8 * a[b + 4 * stride]
         x2, x6 = a[b + 2 * stride], a[b + 6 * stride]
         x1, x3 = a[b + stride], a[b + 3 * stride]
@@ -70,84 +74,85 @@ def _inverse(a, start, stride, count):
 
 
 @fast
-def _spectra(source, y, j, columns, coefs):
-    """Coefficients of LANES blocks at row y, phase column j on: coefs[(8 ky + kx) * LANES + b]."""
+def _spectra(source, y, j, lanes, columns, coefs):
+    """Coefficients of blocks at row y, phase column j on: coefs[(8 ky + kx) * LANES + b]."""
     step, width = source.shape[1], source.shape[2]
-    span = step * WIDE
-    used = min(WIDE, width - j)
+    used = min(lanes + B, width - j)
     for i in range(B):
         for phase in range(step):
-            row, at = source[y + i, phase], i * span + phase * WIDE
+            row, to = source[y + i, phase, j:], columns[i * SPAN + phase * WIDE :]
             for b in range(used):
-                columns[at + b] = row[j + b]
-    _forward(columns, 0, span, span)
+                to[b] = row[b]
+    _forward(columns, SPAN, step * WIDE)
     for ky in range(B):
         for i in range(B):
-            at = ky * span + (i % step) * WIDE + i // step
-            to = (ky * B + i) * LANES
-            for b in range(LANES):
-                coefs[to + b] = columns[at + b]
-        _forward(coefs, ky * B * LANES, LANES, LANES)
+            of = columns[ky * SPAN + (i % step) * WIDE + i // step :]
+            to = coefs[(ky * B + i) * LANES :]
+            for b in range(lanes):
+                to[b] = of[b]
+        _forward(coefs[ky * B * LANES :], LANES, lanes)
 
 
 @fast
-def _hard(coefs, threshold, weight):
+def _hard(coefs, threshold, lanes, weight):
     """Drop small coefficients but the mean; weight = 1 / number kept (as BM3D)."""
-    for b in range(LANES):
+    for b in range(lanes):
         weight[b] = ONE
     for n in range(1, B * B):
-        for b in range(n * LANES, n * LANES + LANES):
-            keep = abs(coefs[b]) > threshold
-            coefs[b] = coefs[b] if keep else ZERO
-            weight[b - n * LANES] += ONE if keep else ZERO
-    for b in range(LANES):
+        c = coefs[n * LANES :]
+        for b in range(lanes):
+            keep = abs(c[b]) > threshold
+            c[b] = c[b] if keep else ZERO
+            weight[b] += ONE if keep else ZERO
+    for b in range(lanes):
         weight[b] = ONE / weight[b]
 
 
 @fast
-def _wiener(coefs, guide, variance, weight):
+def _wiener(coefs, guide, variance, lanes, weight):
     """Empirical Wiener factors from the guide's coefficients; weight = 1 / their energy."""
-    for b in range(LANES):
+    for b in range(lanes):
         weight[b] = ONE
     for n in range(1, B * B):
-        for b in range(n * LANES, n * LANES + LANES):
-            power = guide[b] * guide[b]
+        c, g = coefs[n * LANES :], guide[n * LANES :]
+        for b in range(lanes):
+            power = g[b] * g[b]
             factor = power / (power + variance)
-            coefs[b] *= factor
-            weight[b - n * LANES] += factor * factor
-    for b in range(LANES):
+            c[b] *= factor
+            weight[b] += factor * factor
+    for b in range(lanes):
         weight[b] = ONE / weight[b]
 
 
 @fast
-def _add(coefs, weight, blocks, columns, total, y, j, sums, weights):
+def _add(coefs, weight, blocks, lanes, columns, total, y, j, sums, weights):
     """Inverse transform of the weighted blocks, added to sums; their weights to weights."""
     step, width = sums.shape[1], sums.shape[2]
-    span = step * WIDE
-    used = min(WIDE, width - j)
+    used = min(lanes + B, width - j)
     columns[:] = ZERO
     total[:] = ZERO
-    for b in range(blocks, LANES):
+    for b in range(blocks, lanes):
         weight[b] = ZERO
     for ky in range(B):
-        _inverse(coefs, ky * B * LANES, LANES, LANES)
+        _inverse(coefs[ky * B * LANES :], LANES, lanes)
         for i in range(B):
-            at = ky * span + (i % step) * WIDE + i // step
-            of = (ky * B + i) * LANES
-            for b in range(LANES):
-                columns[at + b] += weight[b] * coefs[of + b]
+            to = columns[ky * SPAN + (i % step) * WIDE + i // step :]
+            of = coefs[(ky * B + i) * LANES :]
+            for b in range(lanes):
+                to[b] += weight[b] * of[b]
     for i in range(B):
-        at = (i % step) * WIDE + i // step
-        for b in range(LANES):
-            total[at + b] += weight[b]
-    _inverse(columns, 0, span, span)
+        to = total[(i % step) * WIDE + i // step :]
+        for b in range(lanes):
+            to[b] += weight[b]
+    _inverse(columns, SPAN, step * WIDE)
     for i in range(B):
         for phase in range(step):
-            row, mass = sums[y + i, phase], weights[y + i, phase]
-            at, of = i * span + phase * WIDE, phase * WIDE
+            row, mass = sums[y + i, phase, j:], weights[y + i, phase, j:]
+            of, share = columns[i * SPAN + phase * WIDE :], total[phase * WIDE :]
             for b in range(used):
-                row[j + b] += columns[at + b]
-                mass[j + b] += total[of + b]
+                row[b] += of[b]
+            for b in range(used):
+                mass[b] += share[b]
 
 
 @fast
@@ -167,17 +172,53 @@ def shrink(
     with noise variance `level`, without it hard thresholding at `level`.
     """
     height, step, width = noisy.shape
-    columns, coefs = np.zeros(B * step * WIDE, np.float32), np.zeros(B * B * LANES, np.float32)
-    pilot, total = np.zeros(B * B * LANES, np.float32), np.zeros(step * WIDE, np.float32)
+    columns, coefs = np.zeros(B * SPAN, np.float32), np.zeros(B * B * LANES, np.float32)
+    pilot, total = np.zeros(B * B * LANES, np.float32), np.zeros(SPAN, np.float32)
     weight = np.zeros(LANES, np.float32)
     across = width - (B - 1) // step if step < B else width
     for y in range(first, min(last, height - B + 1), step):
         for j in range(0, across, LANES):
-            _spectra(noisy, y, j, columns, coefs)
-            if guide.shape[0]:
-                _spectra(guide, y, j, columns, pilot)
-                _wiener(coefs, pilot, level, weight)
-            else:
-                _hard(coefs, level, weight)
             blocks = min(LANES, across - j)
-            _add(coefs, weight, blocks, columns, total, y, j, sums, weights)
+            lanes = (blocks + VECTOR - 1) // VECTOR * VECTOR
+            _spectra(noisy, y, j, lanes, columns, coefs)
+            if guide.shape[0]:
+                _spectra(guide, y, j, lanes, columns, pilot)
+                _wiener(coefs, pilot, level, lanes, weight)
+            else:
+                _hard(coefs, level, lanes, weight)
+            _add(coefs, weight, blocks, lanes, columns, total, y, j, sums, weights)
+
+
+@fast
+def phases(plane: Floats, step: int) -> Floats:
+    """(H, W) to (H, step, W // step): pixel x at [y, x % step, x // step]."""
+    height, across = plane.shape[0], plane.shape[1] // step
+    out = np.empty((height, step, across), np.float32)
+    for y in range(height):
+        for phase in range(step):
+            given, to = plane[y, phase:], out[y, phase]
+            if step == 1:
+                for j in range(across):
+                    to[j] = given[j]
+            elif step == 2:
+                for j in range(across):
+                    to[j] = given[2 * j]
+            elif step == 3:
+                for j in range(across):
+                    to[j] = given[3 * j]
+            else:
+                for j in range(across):
+                    to[j] = given[step * j]
+    return out
+
+
+@fast
+def merge(sums: Floats, weights: Floats, out: Floats) -> None:
+    """sums / weights in phases to (H, W), where a block has been; elsewhere `out` stays."""
+    height, step, across = sums.shape
+    for y in range(height):
+        for phase in range(step):
+            given, mass, to = sums[y, phase], weights[y, phase], out[y, phase:]
+            for j in range(across):
+                if mass[j] > ZERO:
+                    to[step * j] = given[j] / mass[j]

@@ -46,32 +46,37 @@ def offset(
     size = 2 * radius + 1
     x0, x1 = max(0, -dx), min(width, width - dx)
     ring = np.zeros((size, width), np.float32)
-    column, weight = np.zeros(width, np.float32), np.zeros(width, np.float32)
+    column, total = np.zeros(width, np.float32), np.zeros(width, np.float32)
+    weight = np.zeros(width, np.float32)
     scale, least = np.float32(1 / (2 * planes * size * size)), np.float32(floor)
     for y in range(height - dy):
         row = ring[y % size]
         row[:] = 0
         for p in range(planes):
-            here, there = guide[p, y], guide[p, y + dy]
-            for x in range(x0, x1):
-                d = here[x] - there[x + dx]
-                row[x] += d * d
+            here, there, to = guide[p, y, x0:], guide[p, y + dy, x0 + dx :], row[x0:]
+            for x in range(x1 - x0):
+                d = here[x] - there[x]
+                to[x] += d * d
         middle = y - radius
         if middle < radius:
             continue
         column[:] = 0
         for k in range(size):
-            part = ring[(y - k) % size]
-            for x in range(x0, x1):
-                column[x] += part[x]
+            part, to = ring[(y - k) % size, x0:], column[x0:]
+            for x in range(x1 - x0):
+                to[x] += part[x]
+        count = x1 - x0 - 2 * radius
+        total[:] = 0
+        for k in range(size):
+            part = column[x0 + k :]
+            for x in range(count):
+                total[x] += part[x]
+        to = weight[x0 + radius :]
         for g in range(rates.size):
             rate = rates[g]
-            for x in range(x0 + radius, x1 - radius):
-                total = column[x]
-                for k in range(1, radius + 1):
-                    total += column[x - k] + column[x + k]
-                excess = max(total * scale - least, np.float32(0))
-                weight[x] = _weight(excess * rate)
+            for x in range(count):
+                excess = max(total[x] * scale - least, np.float32(0))
+                to[x] = _weight(excess * rate)
             ends = x0 + radius, x1 - radius
             _exchange(noisy, group, g, weight, middle, dy, dx, ends, sums, weights)
 
@@ -79,16 +84,18 @@ def offset(
 @fast
 def _exchange(noisy, group, g, weight, y, dy, dx, ends, sums, weights):
     x0, x1 = ends
-    here, there = weights[g, y], weights[g, y + dy]
-    for x in range(x0, x1):
-        here[x] += weight[x]
-    for x in range(x0, x1):
-        there[x + dx] += weight[x]
+    count = x1 - x0
+    w, here, there = weight[x0:], weights[g, y, x0:], weights[g, y + dy, x0 + dx :]
+    for x in range(count):
+        here[x] += w[x]
+    for x in range(count):
+        there[x] += w[x]
     for p in range(noisy.shape[0]):
         if group[p] != g:
             continue
-        a, b, to_a, to_b = noisy[p, y], noisy[p, y + dy], sums[p, y], sums[p, y + dy]
-        for x in range(x0, x1):
-            to_a[x] += weight[x] * b[x + dx]
-        for x in range(x0, x1):
-            to_b[x + dx] += weight[x] * a[x]
+        a, b = noisy[p, y, x0:], noisy[p, y + dy, x0 + dx :]
+        to_a, to_b = sums[p, y, x0:], sums[p, y + dy, x0 + dx :]
+        for x in range(count):
+            to_a[x] += w[x] * b[x]
+        for x in range(count):
+            to_b[x] += w[x] * a[x]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from core.image import Cfa
+from core.method import Planes
 
 Site = tuple[int, int]
 MANY_STATES = 100_000  # above this, sharing sites between cells would take too long
@@ -30,8 +30,25 @@ class Packing:
     planes: tuple[int, ...]
     sites: tuple[tuple[Site, ...], ...] = ()
 
-    def pack(self, tile: torch.Tensor) -> torch.Tensor:
-        """(N, 1, H, W) mosaic to (N, P, H/period, W/period); (N, C, H, W) passes unchanged.
+    @property
+    def cells(self) -> int:
+        """Packed cells along one edge of a block."""
+        return self.phase // self.period
+
+    @cached_property
+    def table(self) -> NDArray[np.int64]:
+        """(K, 6), for kernels: plane, channel, row and column among a block's cells and pixels."""
+        if self.period == 1:
+            return np.array([(p, p, 0, 0, 0, 0) for p in range(len(self.planes))], np.int64)
+        rows = [
+            (plane, 0, i // self.cells, i % self.cells, y, x)
+            for plane, sites in enumerate(self.sites)
+            for i, (y, x) in enumerate(sites)
+        ]
+        return np.array(rows, np.int64)
+
+    def pack(self, tile: Planes) -> Planes:
+        """(N, 1, H, W) tensor of a mosaic to (N, P, H/period, W/period); (N, C, H, W) passes.
 
         H and W are multiples of `phase`, the tile's origin too.
         """
@@ -44,7 +61,7 @@ class Packing:
             packed[:, plane][cell] = tile[:, 0][site]
         return packed
 
-    def unpack(self, packed: torch.Tensor) -> torch.Tensor:
+    def unpack(self, packed: Planes) -> Planes:
         """(N, P, h, w) back to the (N, 1, h*period, w*period) mosaic."""
         if self.period == 1:
             return packed
@@ -56,7 +73,7 @@ class Packing:
 
     def _pairs(self) -> list[tuple[int, tuple[slice, ...], tuple[slice, ...]]]:
         """Plane, slices of the packed plane, slices of the mosaic, for all sites of a block."""
-        cells, every = self.phase // self.period, slice(None)
+        cells, every = self.cells, slice(None)
         return [
             (
                 plane,

@@ -4,37 +4,37 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-import torch
-import torch.nn.functional as F
+
+from core.image import Array
+from core.method import Planes, is_array
 
 
-def halve(tile: torch.Tensor) -> torch.Tensor:
+def halve(tile: Planes) -> Planes:
     """(N, P, H, W) to half the size, rounded up: sums of 2x2 pixels / 2."""
+    if not is_array(tile):
+        from core.ops import scales_torch
+
+        return scales_torch.halve(tile)
     height, width = tile.shape[-2:]
     if height % 2 or width % 2:
-        tile = F.pad(tile, (0, width % 2, 0, height % 2), mode="replicate")
-    if tile.device.type != "cpu":
-        return halve_torch(tile)
+        tile = np.pad(tile, ((0, 0), (0, 0), (0, height % 2), (0, width % 2)), "edge")
     height, width = tile.shape[-2] // 2, tile.shape[-1] // 2
-    result = tile.new_empty((*tile.shape[:2], height, width))
+    result = np.empty((*tile.shape[:2], height, width), np.float32)
     for source, target in _planes(tile, result):
         cv2.resize(source, (width, height), dst=target, interpolation=cv2.INTER_AREA)
-    return result.mul_(2)
+    result *= 2
+    return result
 
 
-def halve_torch(tile: torch.Tensor) -> torch.Tensor:
-    """`halve` in plain torch, for an even height and width."""
-    rows = tile[..., ::2, :] + tile[..., 1::2, :]
-    return (rows[..., ::2] + rows[..., 1::2]) / 2
-
-
-def add_doubled(tile: torch.Tensor, coarse: torch.Tensor) -> torch.Tensor:
+def add_doubled(tile: Planes, coarse: Planes) -> Planes:
     """Add `coarse` at twice its size to `tile`, in place; the inverse of `halve` in the mean.
 
     It is smoothed by [1 2 1] / 4 and interpolated linearly: a coarse scale knows no detail.
     """
-    if tile.device.type != "cpu":
-        return add_doubled_torch(tile, coarse)
+    if not is_array(tile):
+        from core.ops import scales_torch
+
+        return scales_torch.add_doubled(tile, coarse)
     height, width = coarse.shape[-2:]
     soft = np.array([0.25, 0.5, 0.25], np.float32)
     large = np.empty((2 * height, 2 * width), np.float32)
@@ -45,20 +45,7 @@ def add_doubled(tile: torch.Tensor, coarse: torch.Tensor) -> torch.Tensor:
     return tile
 
 
-def add_doubled_torch(tile: torch.Tensor, coarse: torch.Tensor) -> torch.Tensor:
-    """`add_doubled` in plain torch."""
-    coarse = F.pad(coarse, (1, 1, 1, 1), mode="replicate")
-    for axis in (-2, -1):
-        low = coarse.movedim(axis, -1)
-        soft = (low[..., :-2] + low[..., 2:] + 2 * low[..., 1:-1]) / 4
-        soft = torch.cat((soft[..., :1], soft, soft[..., -1:]), -1)
-        before = (soft[..., :-2] + 3 * soft[..., 1:-1]) / 4
-        after = (soft[..., 2:] + 3 * soft[..., 1:-1]) / 4
-        coarse = torch.stack((before, after), -1).flatten(-2).movedim(-1, axis)
-    tile += coarse[..., : tile.shape[-2], : tile.shape[-1]] / 2
-    return tile
-
-
-def _planes(a: torch.Tensor, b: torch.Tensor) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Pairs of planes as arrays that share the tensors' memory."""
-    return [(x.numpy(), y.numpy()) for x, y in zip(a.flatten(0, 1), b.flatten(0, 1), strict=True)]
+def _planes(a: Array, b: Array) -> list[tuple[Array, Array]]:
+    """Pairs of (H, W) planes; they share the arrays' memory."""
+    flat = a.reshape(-1, *a.shape[-2:]), b.reshape(-1, *b.shape[-2:])
+    return list(zip(*flat, strict=True))

@@ -10,10 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from math import lgamma, sqrt
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import torch
 
 STEP = 1 / 32  # of the table, in noise standard deviations
 SMALL = 1e-6  # stands in for the standard deviation of a noise-free signal
@@ -46,26 +49,13 @@ class Vst:
         """Expected stabilised values to expected signal: the exact unbiased inverse of forward."""
         if self.gain <= 0:
             return y * self.root
-        return self._inverse_cpu(y) if y.device.type == "cpu" else self.inverse_torch(y)
-
-    def inverse_torch(self, y: torch.Tensor) -> torch.Tensor:
-        """`inverse` in plain torch, for devices that are not the CPU (gain above 0)."""
         start, table = self.bias
-        values = torch.as_tensor(table, device=y.device)
+        values = y.new_tensor(table)
         place = y.sub(start).div_(STEP).clamp_(0, len(table) - 1.001)
-        index = place.to(torch.int32)
+        index = place.int()
         low = values[index]
         bias = place.sub_(index).mul_(values[index + 1] - low).add_(low)
         return bias.add_(y.clamp_min(0).square_().mul_(self.gain / 4)).add_(y, alpha=self.root)
-
-    def _inverse_cpu(self, y: torch.Tensor) -> torch.Tensor:
-        from core.ops import vst_cpu
-
-        start, table = self.bias
-        x = np.empty(y.numel(), np.float32)
-        flat = y.contiguous().view(-1).numpy()
-        vst_cpu.inverse(flat, sqrt(self.gain) / 2, self.root, start, 1 / STEP, table, x)
-        return torch.as_tensor(x).view(y.shape)
 
     @cached_property
     def bias(self) -> tuple[float, NDArray[np.float32]]:
@@ -78,12 +68,31 @@ class Vst:
 
 def forward(x: torch.Tensor, models: Sequence[tuple[float, float]]) -> torch.Tensor:
     """Stabilise (N, P, H, W) planes, each by its own (gain, read)."""
+    import torch
+
     return torch.stack([vst(*m).forward(x[:, p]) for p, m in enumerate(models)], 1)
 
 
 def inverse(y: torch.Tensor, models: Sequence[tuple[float, float]]) -> torch.Tensor:
     """Undo `forward` on (N, P, H, W) denoised planes."""
+    import torch
+
     return torch.stack([vst(*m).inverse(y[:, p]) for p, m in enumerate(models)], 1)
+
+
+@lru_cache(maxsize=64)
+def tables(models: tuple[tuple[float, float], ...]) -> NDArray[np.float32]:
+    """What the kernels of core.ops.planes_cpu know of each plane's (gain, read), one row each.
+
+    gain, root, where the bias table starts, 1 / its step, its length, the table.
+    """
+    found = [vst(*model) for model in models]
+    bias = [v.bias if v.gain > 0 else (0.0, np.zeros(2, np.float32)) for v in found]
+    rows = np.zeros((len(found), 5 + max(len(table) for _, table in bias)), np.float32)
+    for row, v, (start, table) in zip(rows, found, bias, strict=True):
+        row[:5] = max(v.gain, 0.0), v.root, start, 1 / STEP, len(table)
+        row[5 : 5 + len(table)] = table
+    return rows
 
 
 @lru_cache(maxsize=64)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
-from core.method import Context, Method, Needs, Slider
-
-if TYPE_CHECKING:
-    import torch
+from core.image import Image
+from core.method import Context, Method, Needs, Planes, Slider
 
 STEPS = (3, 2)  # pixels between blocks in the two passes: coprime, so that the grids differ
 
@@ -17,6 +15,7 @@ class Dct(Method):
 
     title = "DCT"
     assumption = "Noise independent from pixel to pixel, its strength known from the noise model."
+    tensors = False
     paper = "Yu and Sapiro, IPOL 2011; Pierazzo and Facciolo, IPOL 2017; Dabov et al., TIP 2007"
 
     strength: Annotated[
@@ -29,14 +28,14 @@ class Dct(Method):
         int, Slider(0, 3, "", "Coarser scales to clean too: against blotches.", advanced=True)
     ] = 2
 
-    def needs(self, planes: tuple[int, ...]) -> Needs:
+    def needs(self, image: Image) -> Needs:
         """Blocks reach 7 pixels in each pass, on every scale."""
         from core.ops import dct
 
         halo, align = dct.reach(STEPS, self.scales), dct.align(STEPS, self.scales)
         return Needs(halo=halo, align=align, tile=480, cost=10.0)
 
-    def run(self, tile: torch.Tensor, state: Any, ctx: Context) -> torch.Tensor:
+    def run(self, tile: Planes, state: Any, ctx: Context) -> Planes:
         """See Method.run."""
         from core.ops import color, dct
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
-from core.method import Context, Method, Needs, Slider
-
-if TYPE_CHECKING:
-    import torch
+from core.image import Image
+from core.method import Context, Method, Needs, Planes, Slider
 
 STEPS = (4,)  # pixels between blocks: half a block, so every pixel lies in four
 SCALES = 2
@@ -18,6 +16,7 @@ class Fast(Method):
 
     title = "Fast"
     assumption = "Noise independent from pixel to pixel, its strength known from the noise model."
+    tensors = False
     paper = "Yu and Sapiro, IPOL 2011; Pierazzo and Facciolo, IPOL 2017"
 
     strength: Annotated[
@@ -27,14 +26,14 @@ class Fast(Method):
         float, Slider(0.0, 3.0, "×", "Colour noise to remove, relative to the strength.")
     ] = 1.0
 
-    def needs(self, planes: tuple[int, ...]) -> Needs:
+    def needs(self, image: Image) -> Needs:
         """Blocks reach 7 pixels on every scale."""
         from core.ops import dct
 
         halo, align = dct.reach(STEPS, SCALES), dct.align(STEPS, SCALES)
         return Needs(halo=halo, align=align, tile=512, cost=8.0)
 
-    def run(self, tile: torch.Tensor, state: Any, ctx: Context) -> torch.Tensor:
+    def run(self, tile: Planes, state: Any, ctx: Context) -> Planes:
         """See Method.run."""
         from core.ops import color, dct
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
-from core.method import Context, Method, Needs, Slider
-
-if TYPE_CHECKING:
-    import torch
+from core.image import Image
+from core.method import Context, Method, Needs, Planes, Slider
 
 PATCH = 2  # patches of 5x5
 FALL = 2.0  # how fast weights fall with distance beyond that of noise
@@ -18,6 +16,7 @@ class Nlm(Method):
 
     title = "Non-local means"
     assumption = "Noise independent from pixel to pixel, its strength known from the noise model."
+    tensors = False
     paper = "Buades, Coll and Morel, CVPR 2005"
 
     strength: Annotated[
@@ -30,11 +29,11 @@ class Nlm(Method):
         int, Slider(2, 12, "px", "How far to look for like patches: costs time.", advanced=True)
     ] = 5
 
-    def needs(self, planes: tuple[int, ...]) -> Needs:
+    def needs(self, image: Image) -> Needs:
         """A pixel sees patches around all pixels of the search window."""
         return Needs(halo=self.search + PATCH, align=1, tile=384, cost=8.0)
 
-    def run(self, tile: torch.Tensor, state: Any, ctx: Context) -> torch.Tensor:
+    def run(self, tile: Planes, state: Any, ctx: Context) -> Planes:
         """See Method.run."""
         from core.ops import color, nlm
 

@@ -17,20 +17,20 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
-import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from core.cache import Cache
 from core.desk import Desk
 from core.files import open_image
-from core.image import Cfa, Image, Levels
+from core.image import Array, Cfa, Image, Levels
 from core.method import Context
 from core.noise.estimate import measure
 from core.noise.model import PoissonGaussian
 from core.noise.simulate import sensor
-from core.ops import vst
+from core.ops.domain import Domain
 from core.recipe import Recipe, Step
 from core.render import Renderer, assemble, plan
 from core.tiles import Region, cut, tiles
@@ -59,7 +59,7 @@ def main() -> None:
     options.add_argument("--method", default="fast")
     options.add_argument("--repeat", type=int, default=3)
     args = options.parse_args()
-    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
     desk = Desk(cache=Cache(1 << 30), threads=1)
     if args.file:
         image = open_image(desk.registry, args.file, lambda: False, desk.decoder, "")
@@ -73,22 +73,24 @@ def main() -> None:
     models = tuple(noise.of(color) for color in colors)
     white = PoissonGaussian((0.0,) * len(models), (1.0,) * len(models))
     context = Context(white, colors, "cpu", 1, lambda: False)
-    packed: list[torch.Tensor] = []
+    domain = Domain(laid.packing, image.levels, models)
+    given: list[tuple[Region, Array, Array]] = []
     for region in tiles(whole, laid.grid, image.height, image.width):
-        need = region.aligned(laid.align).grow(laid.halo)
-        source = np.asarray(cut(image.pixels, need, laid.packing.phase), np.float32)
-        black = image.levels.black_map(need.y0, need.x0, need.height, need.width)
-        signal = np.ascontiguousarray(source - black).reshape(1, laid.channels, *source.shape[-2:])
-        packed.append(laid.packing.pack(torch.as_tensor(signal)))
-    stable = [vst.forward(planes, models) for planes in packed]
+        need = laid.need(region.aligned(laid.align))
+        source, _ = laid.flat(cut(image.pixels, need, laid.packing.phase))
+        inner, _ = laid.flat(image.pixels[region.slices])
+        given.append((need, np.ascontiguousarray(source), np.ascontiguousarray(inner)))
+    stable = [domain.enter(source, need.y0, need.x0) for need, source, _ in given]
+    halo = laid.halo // laid.packing.period
 
     def bare() -> None:
         for planes in stable:
             laid.method.run(planes, None, context)
 
     def tile() -> None:
-        for planes in packed:
-            vst.inverse(laid.method.run(vst.forward(planes, models), None, context), models)
+        for need, source, inner in given:
+            planes = laid.method.run(domain.enter(source, need.y0, need.x0), None, context)
+            domain.leave(planes, inner, need.y0 + laid.halo, need.x0 + laid.halo, halo)
 
     def render() -> None:
         desk.cache = Cache(1 << 30)

@@ -31,7 +31,7 @@ class Probe(Method):
 
     strength: Annotated[float, Slider(0, 3, "", "How much.")] = 1.0
 
-    def needs(self, planes: tuple[int, ...]) -> Needs:
+    def needs(self, image: Image) -> Needs:
         return Needs(halo=1, tile=16)
 
     def run(self, tile: Any, state: Any, ctx: Context) -> Any:
@@ -56,7 +56,7 @@ class Learner(Method):
     domain = "signal"
     prepared: ClassVar[list[int]] = []
 
-    def needs(self, planes: tuple[int, ...]) -> Needs:
+    def needs(self, image: Image) -> Needs:
         return Needs(tile=16)
 
     def prepare(self, image: Image, ctx: Context) -> Generator[float, None, Any]:

@@ -1,0 +1,144 @@
+"""Domain: from stored pixels to what a method sees, and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from core.image import Array, Levels
+from core.method import Planes, is_array
+from core.ops import vst
+from core.ops.planes import Packing
+
+Models = tuple[tuple[float, float], ...]  # (gain, read) of every plane
+
+
+@dataclass(frozen=True)
+class Domain:
+    """Black off, mosaic packed, variance stabilised. (gain, read) = (0, 1) leaves the signal."""
+
+    packing: Packing
+    levels: Levels
+    models: Models
+    device: str = "cpu"
+
+    def enter(self, source: Array, y0: int, x0: int) -> Planes:
+        """Stored (D, C, H, W) from pixel (y0, x0) on to (D, P, h, w) float32.
+
+        H, W, y0 and x0 are multiples of the packing's phase. An array on the CPU, else a tensor.
+        """
+        if self.device != "cpu":
+            return self._enter_torch(source, y0, x0)
+        from core.ops import planes_cpu
+
+        source, black = self._site_black(_numbers(source), y0, x0)
+        depth, _, height, width = source.shape
+        period, known = self.packing.period, vst.tables(self.models)
+        shape = (depth, len(self.packing.planes), height // period, width // period)
+        planes = np.empty(shape, np.float32)
+        layout = self.packing.phase, self.packing.cells, self.packing.table
+        for given, made in zip(source, planes, strict=True):
+            planes_cpu.stabilise(given, *layout, black, known, made)
+        return planes
+
+    def leave(self, planes: Planes, source: Array, y0: int, x0: int, halo: int) -> Array:
+        """Denoised (D, P, h, w), less `halo` cells all around, to stored units like `source`.
+
+        `source` is (D, C, H, W) from pixel (y0, x0) on, what the result is made from, any dtype.
+        Clipped sites stay clipped (never magenta), and what is no number stays as it is.
+        """
+        white = self.levels.white
+        if not is_array(planes):
+            return self._leave_torch(planes, source, y0, x0, halo)
+        from core.ops import planes_cpu
+
+        source = _numbers(source)
+        shifted, black = self._site_black(source, y0, x0)
+        offset = source - shifted if shifted is not source else None
+        out = np.empty(source.shape, np.float32)
+        layout = self.packing.phase, self.packing.cells, self.packing.table
+        known = vst.tables(self.models)
+        for index, made in enumerate(out):
+            given = planes[index], halo, *layout, black, white if offset is None else np.inf, known
+            planes_cpu.restore(*given, source[index], made)
+        if offset is not None:
+            out += offset
+            out = np.where(source >= white, np.maximum(out, source), out)
+        return out
+
+    def plain(self, planes: Planes, like: Array, halo: int) -> Array:
+        """Another layer than the image: (D, P, h, w) laid out as stored pixels, its units kept."""
+        same = Domain(self.packing, Levels(), ((0.0, 1.0),) * len(self.models), self.device)
+        return same.leave(planes, np.zeros(like.shape, np.float32), 0, 0, halo)
+
+    def _site_black(self, source: Array, y0: int, x0: int) -> tuple[Array, Any]:
+        """The black level of every site of the packing, subtracted beforehand if it has no such."""
+        block, table = np.asarray(self.levels.black, np.float32), self.packing.table
+        if all(self.packing.phase % n == 0 for n in block.shape):
+            rows, cols = (table[:, 4] + y0) % block.shape[0], (table[:, 5] + x0) % block.shape[1]
+            return source, np.ascontiguousarray(block[rows, cols])
+        black = self.levels.black_map(y0, x0, *source.shape[-2:])
+        return source - black, np.zeros(len(table), np.float32)
+
+    def _enter_torch(self, source: Array, y0: int, x0: int) -> Planes:
+        import torch
+
+        black = self.levels.black_map(y0, x0, *source.shape[-2:])
+        signal = torch.as_tensor(source.astype(np.float32) - black).to(self.device)
+        return vst.forward(self.packing.pack(signal), self.models)
+
+    def _leave_torch(self, planes: Planes, source: Array, y0: int, x0: int, halo: int) -> Array:
+        bottom, right = planes.shape[-2] - halo, planes.shape[-1] - halo
+        inner = vst.inverse(planes[..., halo:bottom, halo:right], self.models)
+        height, width = source.shape[-2:]
+        found = self.packing.unpack(inner).cpu().numpy()[..., :height, :width]
+        found = found + self.levels.black_map(y0, x0, height, width)
+        found = np.where(source >= self.levels.white, np.maximum(found, source), found)
+        return np.where(np.isfinite(source), found, source).astype(np.float32, copy=False)
+
+
+def _numbers(source: Array) -> Array:
+    """uint16 or float32, contiguous, writable: kernels are compiled for those two only."""
+    kind = np.uint16 if source.dtype == np.uint16 else np.float32
+    return np.require(source, kind, ["C", "W"])
+
+
+def lost(source: Array) -> bool:
+    """Are there samples that are no finite number (no-data)?"""
+    return source.dtype.kind == "f" and not bool(np.isfinite(source).all())
+
+
+def filled(source: Array, period: int, reach: int) -> Array:
+    """No-data filled from its neighbours of the same CFA site, ring by ring, `reach` rings deep.
+
+    What a denoiser sees of a lost pixel then depends on near pixels only, whatever the tile.
+    """
+    import cv2
+
+    source = source.astype(np.float32)
+
+    def box(values: Array) -> Array:
+        edge = cv2.BORDER_CONSTANT
+        return np.asarray(cv2.boxFilter(values, -1, (3, 3), normalize=False, borderType=edge))
+
+    for plane in source.reshape(-1, *source.shape[-2:]):
+        for y in range(period):
+            for x in range(period):
+                part = plane[y::period, x::period]
+                known = np.isfinite(part)
+                values = np.where(known, part, np.float32(0))
+                for _ in range(-(-reach // period)):
+                    if known.all() or not known.any():
+                        break
+                    sums = box(values)
+                    counts = box(known.astype(np.float32))
+                    new = ~known & (counts > 0)
+                    values[new] = sums[new] / counts[new]
+                    known |= new
+                part[:] = values
+    return source
+
+
+__all__ = ["Domain", "Models", "filled", "lost"]
