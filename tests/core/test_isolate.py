@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from core import children as children_module
-from core import isolate
+from core import files, isolate
 from core.image import Cfa, Image, Levels
 from core.isolate import Children, Isolated, MethodCrashed, apart
 from core.method import Cancelled, Context
@@ -250,14 +250,22 @@ def test_results_do_not_change_with_the_next_tile(act: Any, children: Children) 
     np.testing.assert_array_equal(first, tile(2))
 
 
+def test_the_bundle_hosts_methods_too(
+    act: Any, children: Children, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = [sys.executable, "-P", "-m", "gui", "--child"]  # as `sordino --child`
+    monkeypatch.setattr(files, "command", lambda: command)
+    np.testing.assert_array_equal(Isolated(act("double"), children).run(tile(), CTX), tile(4))
+
+
 def test_files_are_reused(act: Any, children: Children, private: Path) -> None:
     method = Isolated(act("double"), children)
     method.run(tile(), CTX)
-    files = {path: path.stat().st_ino for path in private.glob("*/*")}
+    before = {path: path.stat().st_ino for path in private.glob("*/*")}
     method.run(tile(3), CTX)
-    assert {path: path.stat().st_ino for path in private.glob("*/*")} == files
+    assert {path: path.stat().st_ino for path in private.glob("*/*")} == before
     method.run(tile(3, 4, 3, 99, 99), CTX)
-    assert len(list(private.glob("*/*"))) == len(files)
+    assert len(list(private.glob("*/*"))) == len(before)
 
 
 def test_one_child_serves_all_settings(act: Any, children: Children) -> None:

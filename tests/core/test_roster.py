@@ -1,0 +1,415 @@
+"""Choosing devices, and their self-tests in child processes. All of them compute on the CPU."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core import roster as roster_module
+from core import selftest
+from core.devices import CPU, Device, Fault
+from core.method import Cancelled, Method
+from core.roster import Roster, Trial
+from core.selftest import Records, Verdict, examine
+
+
+class One(Method):
+    title = "One"
+
+
+class Two(Method):
+    title = "Two"
+
+    @classmethod
+    def id(cls) -> str:
+        return "two"
+
+
+def fake(number: int = 0, fault: Fault = Fault("slow", seconds=0.0)) -> Device:  # noqa: B008
+    return Device(f"fake:{number}", f"Fake {number}", "cpu", fault=fault)
+
+
+def lost() -> RuntimeError:
+    return RuntimeError("CUDA error: unspecified launch failure")
+
+
+@pytest.fixture
+def trusting(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Self-tests that pass without a process; returns the names of those tested."""
+    tested: list[str] = []
+
+    def good(device: Device, *_: Any) -> Verdict:
+        tested.append(device.name)
+        return Verdict(True)
+
+    monkeypatch.setattr(roster_module, "try_device", good)
+    return tested
+
+
+class Clock:
+    """A clock that trials move."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def ready(*devices: Device, folder: Path | None = None, clock: Any = None) -> Roster:
+    roster = Roster((CPU, *devices), folder, clock or Clock())
+    list(roster.look())
+    return roster
+
+
+def trial(clock: Clock, **seconds: float) -> Trial:
+    """A trial in which each kind of device takes so many seconds."""
+
+    def run(device: Device) -> None:
+        clock.now += seconds[device.name.replace(":", "")]
+
+    return Trial(run, megapixels=0.5, workers=2)
+
+
+# --- choosing ----------------------------------------------------------------------------------
+
+
+def test_the_cpu_alone_needs_no_look() -> None:
+    assert Roster().choose(One()) == (CPU, "CPU: the only device here.")
+
+
+def test_without_a_gpu_in_torch_no_child_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(roster_module, "possible", lambda: False)
+    monkeypatch.setattr(roster_module, "list_devices", lambda *_: pytest.fail("a child"))
+    assert list(Roster().look()) == []
+
+
+def test_devices_are_used_after_their_test(trusting: list[str]) -> None:
+    roster = Roster((CPU, fake()))
+    assert roster.choose(One()) == (CPU, "CPU: FAKE:0 has not been tested yet.")
+    assert list(roster.look()) == ["FAKE:0: being tested.", "FAKE:0 (Fake 0): ready."]
+    assert roster.choose(One()) == (fake(), "FAKE:0: not timed yet.")
+    assert trusting == ["fake:0"]
+
+
+@pytest.mark.parametrize(
+    ("cpu", "gpu", "sentence"),
+    [
+        (4.0, 1.0, "FAKE:0: 2 s per megapixel, CPU 4 s."),
+        (4.0, 3.0, "CPU: 4 s per megapixel, FAKE:0 6 s."),
+    ],
+)
+def test_the_faster_one_is_used(trusting: list[str], cpu: float, gpu: float, sentence: str) -> None:
+    """The CPU has two tiles in work at once."""
+    clock = Clock()
+    roster = ready(fake(), clock=clock)
+    device, why = roster.choose(One(), trial(clock, cpu=cpu, fake0=gpu))
+    assert why == sentence
+    assert device.label == sentence.partition(":")[0] or device == fake()
+    assert roster.choose(One()) == (device, why)  # the figures are kept
+    assert roster.rows()[0].figures == {One.id(): cpu}
+
+
+def test_every_device_is_timed_once_per_method(trusting: list[str]) -> None:
+    clock, seen = Clock(), list[str]()
+
+    def run(device: Device) -> None:
+        seen.append(device.name)
+        clock.now += 1
+
+    roster = ready(fake(0), fake(1), clock=clock)
+    for method in (One(), One(), Two()):
+        roster.choose(method, Trial(run, 1.0))
+    assert seen == ["fake:1", "fake:1", "fake:0", "fake:0", "cpu", "cpu"] * 2
+
+
+def test_the_cpu_alone_is_not_timed() -> None:
+    Roster().choose(One(), Trial(lambda _: pytest.fail("timed"), 1.0))
+
+
+def test_a_pin_wins(trusting: list[str]) -> None:
+    clock = Clock()
+    roster = ready(fake(), clock=clock)
+    roster.choose(One(), trial(clock, cpu=9, fake0=1))
+    assert roster.pin("cpu") == "CPU is used for all methods."
+    assert roster.choose(One()) == (CPU, "CPU: you chose it.")
+    roster.pin("")
+    assert roster.choose(One())[0] == fake()
+    with pytest.raises(ValueError, match=r"no device 'cuda:0'; there are: cpu, fake:0"):
+        roster.pin("cuda")
+
+
+def test_a_pinned_device_is_used_untested_until_it_fails(trusting: list[str]) -> None:
+    roster = Roster((CPU, fake()))
+    roster.pin("fake:0")
+    assert roster.choose(One()) == (fake(), "FAKE:0: you chose it.")
+    roster.failed(fake(), One(), lost())
+    device, why = roster.choose(One())
+    assert device == CPU
+    assert "FAKE:0 was set aside: it stopped working" in why
+
+
+# --- failing later -----------------------------------------------------------------------------
+
+
+def test_a_lost_device_is_set_aside_for_all(trusting: list[str]) -> None:
+    roster = ready(fake())
+    said = roster.failed(fake(), One(), lost())
+    assert said == (
+        "CPU: FAKE:0 was set aside: it stopped working (CUDA error: unspecified launch failure)."
+    )
+    assert roster.choose(Two()) == (CPU, said)
+    assert not roster.rows()[1].usable
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (MemoryError(), "One does not fit its memory"),
+        (NotImplementedError("not currently implemented for the MPS"), "lacks an operator"),
+    ],
+)
+def test_what_one_method_cannot_others_may(
+    trusting: list[str], error: Exception, words: str
+) -> None:
+    roster = ready(fake())
+    assert words in roster.failed(fake(), One(), error)
+    assert roster.choose(One())[0] == CPU
+    assert words in roster.choose(One())[1]
+    assert roster.choose(Two())[0] == fake()
+
+
+def test_the_next_best_is_used(trusting: list[str]) -> None:
+    clock = Clock()
+    roster = ready(fake(0), fake(1), clock=clock)
+    assert roster.choose(One(), trial(clock, cpu=9, fake0=2, fake1=1))[0] == fake(1)
+    assert roster.failed(fake(1), One(), lost()).startswith("FAKE:0: FAKE:1 was set aside")
+    device, why = roster.choose(One())
+    assert device == fake(0)
+    assert why.startswith("FAKE:0: 4 s per megapixel, CPU 9 s; FAKE:1 was set aside")
+
+
+def test_errors_of_the_method_are_not_the_devices(trusting: list[str]) -> None:
+    roster = ready(fake())
+    assert roster.failed(fake(), One(), ZeroDivisionError()) == ""
+    assert roster.failed(CPU, One(), MemoryError()) == ""
+    assert roster.choose(One())[0] == fake()
+
+
+def test_a_device_that_fails_its_trial_is_set_aside(trusting: list[str]) -> None:
+    roster = ready(fake(0, Fault("lost")), fake(1))
+    device, why = roster.choose(One(), Trial(lambda _: None, 1.0))
+    assert device != fake(0, Fault("lost"))
+    assert "FAKE:0 was set aside: it stopped working" in why
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, Cancelled])
+def test_other_errors_of_a_trial_are_raised(trusting: list[str], error: type[Exception]) -> None:
+    def run(device: Device) -> None:
+        raise error
+
+    with pytest.raises(error):
+        ready(fake()).choose(One(), Trial(run, 1.0))
+
+
+def test_again_tries_a_device_again(trusting: list[str], tmp_path: Path) -> None:
+    roster = ready(fake(), folder=tmp_path)
+    roster.failed(fake(), One(), lost())
+    assert roster.again("fake:0") == "FAKE:0 will be tested again."
+    assert roster.choose(One())[1] == "CPU: FAKE:0 has not been tested yet."
+    list(roster.look())
+    assert roster.choose(One())[0] == fake()
+    assert trusting == ["fake:0", "fake:0"]
+
+
+def test_run_injects_faults_and_nothing_else() -> None:
+    roster = Roster((CPU, fake(0, Fault("out-of-memory", every=2))))
+    assert [roster.run(CPU, lambda: 5) for _ in range(3)] == [5, 5, 5]
+    found: list[str] = []
+    for _ in range(4):
+        try:
+            roster.run(roster.devices[1], lambda: found.append("ran"))
+        except RuntimeError as error:
+            found.append(type(error).__name__)
+    assert found == ["ran", "OutOfMemoryError"] * 2
+
+
+def test_threads_may_ask_and_fail_together(trusting: list[str]) -> None:
+    devices = [fake(number) for number in range(6)]
+    roster = ready(*devices)
+    errors: list[BaseException] = []
+
+    def work(device: Device) -> None:
+        try:
+            for _ in range(50):
+                chosen, why = roster.choose(One())
+                assert why.startswith(chosen.label)
+                roster.note(device, One(), 1.0, 1.0)
+                roster.rows()
+            roster.failed(device, One(), lost())
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(device,)) for device in devices]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors
+    assert roster.choose(One())[0] == CPU
+
+
+# --- records -----------------------------------------------------------------------------------
+
+
+def test_verdicts_and_figures_are_kept(trusting: list[str], tmp_path: Path) -> None:
+    clock = Clock()
+    first = ready(fake(), folder=tmp_path, clock=clock)
+    first.choose(One(), trial(clock, cpu=9, fake0=1))
+    second = ready(fake(), folder=tmp_path)
+    assert trusting == ["fake:0"]
+    assert second.rows()[1].figures == {One.id(): 2.0}
+
+
+def test_another_driver_is_tested_again(trusting: list[str], tmp_path: Path) -> None:
+    for driver in ("1", "1", "2"):
+        device = Device("fake:0", "Fake", "cpu", driver, Fault("slow", seconds=0.0))
+        ready(device, folder=tmp_path)
+    assert len(trusting) == 2
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"format": 0, "tested": 3}'])
+def test_broken_records_are_begun_anew(tmp_path: Path, text: str) -> None:
+    (tmp_path / "devices.json").write_text(text)
+    records = Records(tmp_path)
+    assert records.verdict("x") is None
+    records.put("x", Verdict(False, "why"))
+    assert Records(tmp_path).verdict("x") == Verdict(False, "why")
+    assert json.loads((tmp_path / "devices.json").read_text())["format"] == selftest.FORMAT
+
+
+def test_a_folder_that_cannot_be_written_is_no_error(trusting: list[str], tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert ready(fake(), folder=tmp_path / "file").choose(One())[0] == fake()
+
+
+def test_a_device_that_took_the_machine_down_is_not_tried_again(
+    trusting: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(roster_module, "try_device", selftest.try_device)
+    monkeypatch.setattr(selftest, "_ask", lambda *_: pytest.fail("tried"))
+    Records(tmp_path).mark("fake:0")
+    os.utime(tmp_path / "testing-fake-0", (0, 0))
+    for _ in range(2):
+        device, why = ready(fake(), folder=tmp_path).choose(One())
+        assert device == CPU
+        assert "did not come back from its last test" in why
+
+
+def test_a_test_in_another_window_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Records(tmp_path).mark("fake:0")
+    assert "being tested elsewhere" in ready(fake(), folder=tmp_path).choose(One())[1]
+    Records(tmp_path).unmark("fake:0")
+    monkeypatch.setattr(selftest, "_ask", lambda *_: {"why": ""})
+    assert ready(fake(), folder=tmp_path).choose(One())[0] == fake()
+
+
+# --- self-tests, in real children --------------------------------------------------------------
+
+
+def test_a_sound_device_passes() -> None:
+    assert examine(fake()) == ""
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (Fault("wrong"), "computes wrongly (conv2d"),
+        (Fault("lost", after=2), "it failed (fold: CUDA error"),
+        (Fault("out-of-memory", every=4), "it failed (sqrt: CUDA out of memory"),
+        (Fault("unsupported", after=3), "lacks an operator (sqrt)"),
+    ],
+)
+def test_a_faulty_device_does_not(fault: Fault, words: str) -> None:
+    assert words in examine(fake(0, fault))
+
+
+@pytest.fixture
+def private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder for temporary files, to see that it stays empty."""
+    folder = tmp_path / "private"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+def look(folder: Path, *devices: Device, **more: Any) -> dict[str, str]:
+    roster = Roster((CPU, *devices), folder)
+    list(roster.look(**more))
+    assert not list(folder.glob("testing-*"))
+    return {row.device.name: row.why for row in roster.rows()}
+
+
+def test_children_test_devices(tmp_path: Path, private: Path) -> None:
+    found = look(tmp_path, fake(0), fake(1, Fault("wrong")), fake(2, Fault("crash")))
+    assert found["cpu"] == found["fake:0"] == ""
+    assert "computes wrongly" in found["fake:1"]
+    assert "made its test crash" in found["fake:2"]
+    assert not list(private.iterdir())
+
+
+def test_a_hanging_device_is_given_up(tmp_path: Path, private: Path) -> None:
+    found = look(tmp_path, fake(0, Fault("hang")), seconds=1.0)
+    assert "did not end its test within 1 seconds" in found["fake:0"]
+    assert not list(private.iterdir())
+
+
+def test_looking_can_be_cancelled(tmp_path: Path, private: Path) -> None:
+    asked = iter([False, False])
+    stop: Callable[[], bool] = lambda: next(asked, True)  # noqa: E731
+    with pytest.raises(Cancelled):
+        look(tmp_path, fake(0, Fault("hang")), cancelled=stop)
+    assert not list(tmp_path.glob("testing-*"))
+    assert not list(private.iterdir())
+    assert Records(tmp_path).verdict("x") is None
+
+
+def test_a_child_lists_devices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    devices, version = selftest.list_devices(Records(tmp_path), lambda: False)
+    assert devices[0] == CPU
+    assert version == torch.__version__
+    monkeypatch.setattr(roster_module, "possible", lambda: True)
+    monkeypatch.setattr(roster_module, "list_devices", lambda *_: ((CPU, fake()), version))
+    monkeypatch.setattr(roster_module, "try_device", lambda *_: Verdict(True))
+    roster = Roster(None, tmp_path)
+    list(roster.look())
+    assert roster.devices == (CPU, fake())
+
+
+def test_a_crash_while_listing_leaves_the_cpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(*_: Any) -> Any:
+        raise selftest.ChildFailed("made its test crash (status -11)")
+
+    monkeypatch.setattr(roster_module, "possible", lambda: True)
+    monkeypatch.setattr(roster_module, "list_devices", crash)
+    said = list(Roster(None, tmp_path).look())
+    assert said == ["CPU: no other devices, as looking for them made its test crash (status -11)."]
+    monkeypatch.setattr(roster_module, "list_devices", lambda *_: pytest.fail("tried again"))
+    roster = Roster(None, tmp_path)
+    assert "is off" in next(iter(roster.look()))
+    roster.again("cpu")
+    monkeypatch.setattr(roster_module, "list_devices", lambda *_: ((CPU,), "2"))
+    assert list(roster.look()) == []
