@@ -82,39 +82,57 @@ def restore(
     is what `out` is made from, same shape: where it is saturated the result is not less, and where
     it is no number the result is none.
     """
-    height, width = out.shape[1], out.shape[2]
-    line = np.empty(planes.shape[2], np.float32)
-    for k in range(len(sites)):
-        plane, channel, row, column, y, x = sites[k]
-        gain, root, level = vst[plane, 0], vst[plane, 1], black[k]
-        half, start, rate = np.sqrt(gain) / np.float32(2), vst[plane, 2], vst[plane, 3]
-        last, table = vst[plane, 4] - np.float32(1.001), vst[plane, 5:]
-        count = (width - x + phase - 1) // phase
-        for i in range((height - y + phase - 1) // phase):
-            given = planes[plane, halo + i * cells + row, halo + column :]
-            if cells == 1:
-                for j in range(count):
-                    line[j] = given[j]
-            else:
-                for j in range(count):
-                    line[j] = given[cells * j]
-            if gain > ZERO:
-                for j in range(count):
-                    value = line[j]
-                    place = min(max((value - start) * rate, ZERO), last)
-                    at = np.uint32(place)
-                    bias = table[at] + (place - np.float32(at)) * (table[at + 1] - table[at])
-                    above = half * max(value, ZERO)
-                    line[j] = above * above + root * value + bias
-            else:
-                for j in range(count):
-                    line[j] *= root
-            stored, to = source[channel, i * phase + y, x:], out[channel, i * phase + y, x:]
-            for j in range(count):
-                was = np.float32(stored[phase * j])
-                value = line[j] + level
-                value = max(value, was) if was >= white else value
-                to[phase * j] = value if np.isfinite(was) else was
+    channels, height, width = out.shape
+    line, whole = np.empty(planes.shape[2], np.float32), np.empty(width, np.float32)
+    for channel in range(channels):
+        for top in range(height):
+            i, within = top // phase, top % phase
+            for k in range(len(sites)):
+                plane, _, row, column, y, x = sites[k]
+                if y != within or sites[k, 1] != channel:
+                    continue
+                count = (width - x + phase - 1) // phase
+                given = planes[plane, halo + i * cells + row, halo + column :]
+                if cells == 1:
+                    for j in range(count):
+                        line[j] = given[j]
+                else:
+                    for j in range(count):
+                        line[j] = given[cells * j]
+                _unstabilise(line, count, vst[plane], black[k])
+                to = whole[x:]
+                if phase == 1:
+                    for j in range(count):
+                        to[j] = line[j]
+                elif phase == 2:
+                    for j in range(count):
+                        to[2 * j] = line[j]
+                else:
+                    for j in range(count):
+                        to[phase * j] = line[j]
+            stored, to = source[channel, top], out[channel, top]
+            for j in range(width):
+                was = np.float32(stored[j])
+                value = max(whole[j], was) if was >= white else whole[j]
+                to[j] = value if np.isfinite(was) else was
+
+
+@fast
+def _unstabilise(line, count, vst, level):
+    """The exact unbiased inverse, in place, and the black level added."""
+    gain, root, start, rate = vst[0], vst[1], vst[2], vst[3]
+    if gain <= ZERO:
+        for j in range(count):
+            line[j] = line[j] * root + level
+        return
+    half, last, table = np.sqrt(gain) / np.float32(2), vst[4] - np.float32(1.001), vst[5:]
+    for j in range(count):
+        value = line[j]
+        place = min(max((value - start) * rate, ZERO), last)
+        at = np.uint32(place)
+        bias = table[at] + (place - np.float32(at)) * (table[at + 1] - table[at])
+        above = half * max(value, ZERO)
+        line[j] = above * above + root * value + (bias + level)
 
 
 @fast

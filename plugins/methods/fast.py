@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from core.image import Image
 from core.method import Context, Method, Needs, Planes, Slider
 
-STEPS = (4,)  # pixels between blocks: half a block, so every pixel lies in four
+STEPS = (3, 3)  # pixels between blocks in the two passes
 SCALES = 2
 
 
