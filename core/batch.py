@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, cast
 
@@ -20,8 +20,9 @@ from core.develop import Look, settle
 from core.files import open_image, read_header
 from core.format import Output
 from core.image import Image
-from core.job import Export, Progress, denoised
+from core.job import Export, Progress, Told, denoised
 from core.noise.estimate import measure
+from core.noise.model import PoissonGaussian
 from core.recipe import Recipe
 
 RANK = 20  # after the picture (0) and after an export (10)
@@ -37,6 +38,7 @@ class Item:
     source: str
     target: str
     recipe: Recipe | None = None  # None: chosen for each file
+    noise: PoissonGaussian | None = None  # None: measured in each file
     look: Look | None = None  # for formats that hold pictures; None: as it is first shown
     output: Output = field(default_factory=Output)
 
@@ -74,7 +76,7 @@ class Load:
         yield Progress(0.0, None, "open")
         image = open_image(desk.registry, Path(item.source), cancelled)
         yield Progress(0.0, None, "measure")
-        noise = measure(image).model
+        noise = item.noise or measure(image).model
         recipe, why = (item.recipe, "") if item.recipe else choose(desk.registry.methods, image)
         look = settle(image, item.look or Look())
         yield Loaded(Export(image, noise, recipe, item.target, look, item.output), why)
@@ -87,7 +89,7 @@ class Denoise:
     export: Export
     worker: ClassVar[str] = "compute"
 
-    def __call__(self, desk: Desk, cancelled: Stop) -> Iterator[Progress | Image]:
+    def __call__(self, desk: Desk, cancelled: Stop) -> Iterator[Progress | Told | Image]:
         e = self.export
         return denoised(e.image, e.noise, e.recipe, aside(desk), cancelled)
 
@@ -113,12 +115,11 @@ def aside(desk: Desk) -> Desk:
     return own
 
 
-def target_of(source: str, folder: str, suffix: str) -> str:
-    """Where a file goes: beside its source, or into a folder, under a name that says what it is."""
-    path = Path(source)
-    return str((Path(folder) if folder else path.parent) / f"{path.stem}-sordino{suffix}")
+def target_of(source: str, folder: str, suffix: str, others: int = 0) -> str:
+    """Where a file goes: beside its source, or into a folder, under a name that says what it is.
 
-
-def renamed(item: Item, folder: str, suffix: str) -> Item:
-    """The same item into another folder or format."""
-    return replace(item, target=target_of(item.source, folder, suffix))
+    `others` of a queue would get the same name: this one is numbered.
+    """
+    path, number = Path(source), f"-{others + 1}" if others else ""
+    home = Path(folder) if folder else path.parent
+    return str(home / f"{path.stem}-sordino{number}{suffix}")

@@ -27,6 +27,8 @@ class Command:
 FILE = (
     Command("open", "Open…", ("Ctrl+O",), "folder-open", needs_image=False),
     Command("export", "Export…", ("Ctrl+E",), "image-down"),
+    Command("enqueue", "Add to the queue", ("Ctrl+Shift+E",), "list-plus"),
+    Command("queue", "Show the queue", ("Ctrl+Shift+Q",), needs_image=False),
     Command("load_recipe", "Load recipe…", ("Ctrl+L",)),
     Command("save_recipe", "Save recipe…", ("Ctrl+S",), "save"),
     Command("close", "Close image", ("Ctrl+W",)),

@@ -14,6 +14,8 @@ from core.files import Decoder
 from gui import theme
 from gui.bridge import Bridge
 from gui.files import Memory, Recent, folder
+from gui.monitor import Monitor
+from gui.rates import Rates
 from gui.session import Session
 from gui.viewer import Viewer
 from gui.window import Window
@@ -23,8 +25,9 @@ def build(settings: QSettings, memory: Path) -> Window:
     """The whole program behind one window. Close the window to end its threads."""
     session = Session()
     viewer = Viewer()
-    bridge = Bridge(session, viewer, Desk(decoder=Decoder(warm=True)))
-    return Window(session, viewer, bridge, Recent(settings), Memory(memory))
+    bridge = Bridge(session, viewer, Desk(decoder=Decoder(warm=True)), Rates(settings))
+    monitor = Monitor(settings)
+    return Window(session, viewer, bridge, Recent(settings), Memory(memory), monitor)
 
 
 def run(argv: Sequence[str]) -> int:

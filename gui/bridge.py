@@ -7,14 +7,16 @@ current job has shown something (cancelling on every move would show nothing dur
 from __future__ import annotations
 
 import contextlib
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
+from typing import ClassVar
 
 from PySide6.QtCore import QCoreApplication, QEvent, QObject, QTimer, Signal
 
 from core.desk import Desk
-from core.engine import Engine, Event, Finished, Job, Work
-from core.format import Output, UnreadableFile, UnwritableFile
+from core.engine import Engine, Event, Finished, Job, Work, Yielded
+from core.format import Output
 from core.job import (
     Export,
     Exported,
@@ -27,19 +29,34 @@ from core.job import (
     ShowAfter,
     ShowBefore,
     Shown,
+    Told,
     Warm,
 )
-from core.method import Cancelled, Method
+from core.method import Cancelled
 from core.noise.model import Measured
 from core.tiles import Region
+from gui.plan import stages
+from gui.rates import Rates
 from gui.session import Document, Origin, Session, State
+from gui.status import sentence, task
 from gui.viewer import Viewer
 
 THROTTLE = 30  # ms between wishes while a slider moves
 REST = 180  # ms of rest before statistics are computed
-SLOW = 0.35  # seconds a view may take before a proxy comes first
-AFFORDABLE = 30.0  # seconds of work for real pixels instead of a proxy, when zoomed out
-FIRST_GUESS = 4.0  # megapixels per second, until a method was measured
+Receive = Callable[[Event], None]
+NICE = {"compute": 5, "batch": 10}  # the window comes first, also where all cores are busy
+
+
+@dataclass(frozen=True)
+class LoadPainter:
+    """OpenCV resamples what is painted: loaded on a worker before there is anything to paint."""
+
+    worker: ClassVar[str] = "files"
+
+    def __call__(self, desk: Desk, cancelled: Callable[[], bool]) -> Iterator[object]:
+        import cv2
+
+        yield cv2.__version__
 
 
 class Bridge(QObject):
@@ -50,20 +67,23 @@ class Bridge(QObject):
     progressed = Signal(object, str)  # Progress or None (idle), what is running
     judged = Signal(object, object)  # Region, Statistics
     exported = Signal(object)  # Exported
+    told = Signal(str, str)  # on which device it computes, why there
     failed = Signal(str, str)  # what failed, why in one sentence
 
-    def __init__(self, session: Session, viewer: Viewer, desk: Desk) -> None:
+    def __init__(self, session: Session, viewer: Viewer, desk: Desk, rates: Rates) -> None:
         super().__init__()
-        self._session, self._viewer, self._desk = session, viewer, desk
+        self._session, self._viewer, self._desk, self.rates = session, viewer, desk, rates
         self._mail: SimpleQueue[Event] = SimpleQueue()
-        self._engine = Engine(self._post, desk)
+        self._engine = Engine(self._post, desk, nice=NICE)
         self._stages: list[ShowAfter] = []  # what is still to come for the current wish
         self._after: Job | None = None
         self._after_shown = True
         self._held_back = False
         self._blends = False  # the wish differs in its amount only from what is shown
-        self._rates: dict[type[Method], float] = {}  # megapixels per second, measured
         self._running: set[Job] = set()
+        self._where: dict[Job, str] = {}  # the devices that they compute on
+        self._guests: dict[Job, Receive] = {}  # jobs of others, and who hears of them
+        self._turn = _timer(0, self._take)
         self._throttle = _timer(THROTTLE, self._wish)
         self._rest = _timer(REST, self._judge)
         session.changed.connect(self._on_change)
@@ -73,6 +93,7 @@ class Bridge(QObject):
 
     def start(self) -> None:
         """Load plugins, then the engine's libraries, while the window already works."""
+        self._submit(LoadPainter(), "painter")
         self._submit(LoadMethods(), "plugins")
 
     def open(self, path: str) -> None:
@@ -94,13 +115,23 @@ class Bridge(QObject):
             Export(d.image, d.noise, d.recipe, path, d.look, output), f"export {path}", rank=10
         )
 
+    def run(self, work: Work, lane: str, rank: int, receive: Receive) -> Job:
+        """Run a Work for somebody else, who hears of every event, on the main thread."""
+        job = self._engine.submit(work, lane, rank)
+        self._guests[job] = receive
+        return job
+
+    def hold(self, job: Job, on: bool) -> None:
+        """Let a job rest after its current step, or go on."""
+        self._engine.hold(job, on)
+
     def cancel(self) -> None:
-        """Stop everything that computes (loading the engine goes on)."""
+        """Stop all that computes for the open image (a queue and loading the engine go on)."""
         self._stages, self._held_back = [], False
         self._throttle.stop()
         self._rest.stop()
         for job in self._running:
-            if not isinstance(job.work, LoadMethods | Warm):
+            if not isinstance(job.work, LoadMethods | LoadPainter | Warm):
                 job.stop()
         self._tell_idle()
 
@@ -188,26 +219,11 @@ class Bridge(QObject):
 
     def _plan(self) -> list[ShowAfter]:
         d, held = self._session.document, self._session.state.view.held
-        if d is None or d.noise is None or not d.recipe.steps:
+        if d is None:
             return []
-        rate = self._rates.get(type(d.recipe.steps[-1].method), FIRST_GUESS)
-        stages: list[ShowAfter] = []
-        for region, level in self._missing("after"):
-            full = ShowAfter(d.image, d.noise, d.recipe, region, level, d.look)
-            seconds = region.area / 1e6 / rate
-            coarser = self._coarser(level)
-            slow = seconds > SLOW and coarser > 1 and not self._blends
-            if slow:
-                stages.append(replace(full, level=coarser, coarse=True, threads=self._threads()))
-            if not (slow and held) and (seconds < AFFORDABLE or not slow):
-                stages.append(replace(full, threads=self._threads()))
-        return stages
-
-    def _coarser(self, level: int) -> int:
-        if level > 1:
-            return level
-        found = [each for each in self._viewer.levels if each > 1]
-        return found[0] if found else 1
+        missing, levels = self._missing("after"), self._viewer.levels
+        cost, threads = self.rates.seconds, self._threads()
+        return stages(d, missing, levels, cost, threads, held, self._blends)
 
     def _threads(self) -> int:
         """One core is left to the window while a button is down."""
@@ -246,15 +262,31 @@ class Bridge(QObject):
         QCoreApplication.postEvent(self, QEvent(QEvent.Type.User))
 
     def event(self, event: QEvent) -> bool:
-        """Main thread: what workers posted."""
+        """Main thread: workers have posted something."""
         if event.type() != QEvent.Type.User:
             return super().event(event)
-        with contextlib.suppress(Empty):
-            while True:
-                self._deliver(self._mail.get_nowait())
+        if not self._turn.isActive():
+            self._turn.start()
         return True
 
+    def _take(self) -> None:
+        """At most one piece of picture: then the event loop has its turn (paint, mouse, keys)."""
+        shown = False
+        with contextlib.suppress(Empty):
+            while not shown:
+                event = self._mail.get_nowait()
+                shown = isinstance(event, Yielded) and isinstance(event.value, Shown)
+                self._deliver(event)
+        if not self._mail.empty():
+            self._turn.start()
+
     def _deliver(self, event: Event) -> None:
+        receive = self._guests.get(event.job)
+        if receive is not None:
+            if isinstance(event, Finished):
+                del self._guests[event.job]
+            receive(event)
+            return
         if isinstance(event, Finished):
             self._finish(event.job, event.error)
             return
@@ -263,6 +295,9 @@ class Bridge(QObject):
             self._show(job, value)
         elif isinstance(value, Progress):
             self._progress(job, value)
+        elif isinstance(value, Told):
+            self._where[job] = value.device
+            self.told.emit(value.device, value.text)
         elif job.stopped:
             return
         elif isinstance(value, Opened):
@@ -293,8 +328,8 @@ class Bridge(QObject):
 
     def _progress(self, job: Job, value: Progress) -> None:
         work = job.work
-        if isinstance(work, ShowAfter) and value.rate and not work.coarse:
-            self._rates[type(work.recipe.steps[-1].method)] = value.rate
+        if isinstance(work, ShowAfter | Export) and value.rate and not _partly(work):
+            self.rates.learn(work.recipe, value.rate, self._where.get(job, "cpu"))
         if not job.stopped:
             self.progressed.emit(value, "export" if isinstance(work, Export) else "view")
 
@@ -309,9 +344,10 @@ class Bridge(QObject):
 
     def _finish(self, job: Job, error: BaseException | None) -> None:
         self._running.discard(job)
+        self._where.pop(job, None)
         if error is not None and not isinstance(error, Cancelled):
             self._stages = []
-            self.failed.emit(_task(job.work), _sentence(error))
+            self.failed.emit(task(job.work), sentence(error))
         if isinstance(job.work, LoadMethods):
             self._submit(Warm(), "warm", rank=3)
         if job is self._after:
@@ -333,15 +369,9 @@ def _result(d: Document) -> tuple[object, ...]:
     return d.recipe, d.noise, d.look.stored
 
 
-def _task(work: Work) -> str:
-    names = {"Open": "Opening", "Export": "Export", "MeasureNoise": "Measuring the noise"}
-    return names.get(type(work).__name__, "Denoising")
-
-
-def _sentence(error: BaseException) -> str:
-    if isinstance(error, UnreadableFile | UnwritableFile | MemoryError):
-        return str(error) or "There was not enough memory."
-    return f"{type(error).__name__}: {error}. Choose other settings or another method."
+def _partly(work: ShowAfter | Export) -> bool:
+    """Was it a proxy, or did it leave a core to the window?"""
+    return isinstance(work, ShowAfter) and (work.coarse or work.threads > 0)
 
 
 def _timer(ms: int, call: object) -> QTimer:

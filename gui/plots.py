@@ -200,7 +200,7 @@ def _dots(painter: QPainter, one: Dots, points: list[QPointF]) -> None:
         if one.symbol == "■":
             painter.drawRect(QRectF(at.x() - half, at.y() - half, one.size, one.size))
         elif one.symbol == "▼":
-            painter.drawPolygon(QPolygonF([at + half * corner for corner in TRIANGLE]))
+            painter.drawPolygon(QPolygonF([at + corner * half for corner in TRIANGLE]))
         else:
             painter.drawEllipse(at, half, half)
 

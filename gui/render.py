@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 from core.image import Array
 from gui.camera import Frame
 from gui.layers import Layers, around, fill
@@ -34,7 +36,8 @@ def render(
         return None
     bgra = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGRA)
     if missing is not None:
-        bgra[missing.view(bool)] = (grey, grey, grey, 255)
+        plain = np.array([grey, grey, grey, 255], np.uint8).view(np.uint32)
+        np.putmask(bgra.view(np.uint32)[..., 0], missing, plain)
     return bgra
 
 

@@ -8,9 +8,11 @@ from collections.abc import Callable
 import numpy as np
 from PySide6.QtWidgets import QLabel, QProgressBar, QPushButton, QSizePolicy, QStatusBar
 
+from core.format import UnreadableFile, UnwritableFile
 from core.image import Image
 from core.job import Progress
 from gui.numbers import text
+from gui.rates import device_words, duration
 
 STAGES = {
     "prepare": "Preparing",
@@ -18,7 +20,20 @@ STAGES = {
     "denoise": "Denoising",
     "write": "Writing",
 }
+TASKS = {"Open": "Opening", "Export": "Export", "MeasureNoise": "Measuring the noise"}
 STATES = {"proxy": "proxy: coarse preview", "partial": "computing", "full": "real pixels", "": ""}
+
+
+def task(work: object) -> str:
+    """What a Work does, as the beginning of a sentence."""
+    return TASKS.get(type(work).__name__, "Denoising")
+
+
+def sentence(error: BaseException) -> str:
+    """What went wrong, in one sentence that says what to do."""
+    if isinstance(error, UnreadableFile | UnwritableFile | MemoryError):
+        return str(error) or "There was not enough memory."
+    return f"{type(error).__name__}: {error}. Choose other settings or another method."
 
 
 class Status(QStatusBar):
@@ -28,7 +43,8 @@ class Status(QStatusBar):
         super().__init__()
         self._words, self._rate = QLabel(), QLabel()
         self._words.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self._state, self._pointer, self._device = QLabel(), QLabel(), QLabel("CPU")
+        self._state, self._pointer = QLabel(), QLabel()
+        self._device, self._cost = QLabel("CPU"), QLabel()
         self._bar = QProgressBar()
         self._bar.setRange(0, 1000)
         self._bar.setFixedWidth(140)
@@ -37,8 +53,10 @@ class Status(QStatusBar):
         self._cancel.setToolTip("Stop what is running  (Esc)")
         self._cancel.clicked.connect(lambda: cancel())
         self._begin: float | None = None
+        self._expected: float | None = None  # seconds, before anything was measured
         self.addWidget(self._words, 1)
-        for part in (self._rate, self._bar, self._cancel, self._state, self._device, self._pointer):
+        parts = (self._rate, self._bar, self._cancel, self._state, self._cost, self._device)
+        for part in (*parts, self._pointer):
             self.addPermanentWidget(part)
         self._bar.hide()
         self._cancel.hide()
@@ -66,13 +84,29 @@ class Status(QStatusBar):
         now = time.monotonic()
         self._begin = self._begin or now
         self._bar.setValue(round(progress.done * 1000))
-        left = (now - self._begin) * (1 - progress.done) / max(progress.done, 0.01)
+        left = self._left(now - self._begin, progress)
         words = f"{STAGES[progress.stage]}{' for export' if what == 'export' else ''}"
         if progress.rate:
             words += f", {progress.rate:.1f} MP/s"
-        if progress.done > 0.05 and left > 1:
-            words += f", {left:.0f} s left"
+        if left is not None and left > 1:
+            words += f", {duration(left)} left"
         self._rate.setText(words)
+
+    def _left(self, spent: float, progress: Progress) -> float | None:
+        """From what was done so far; before, from what the machine is known to need."""
+        if progress.done > 0.05:
+            return spent * (1 - progress.done) / progress.done
+        return None if self._expected is None else max(self._expected - spent, 0.0)
+
+    def expect(self, seconds: float | None, words: str = "") -> None:
+        """How long what comes next takes, if that is known; `words` say it of the whole image."""
+        self._expected = seconds
+        self._cost.setText(words)
+
+    def show_device(self, name: str, why: str) -> None:
+        """Where it computes, and why there."""
+        self._device.setText(device_words(name))
+        self._device.setToolTip(why)
 
     def show_state(self, state: str, scale: float) -> None:
         """How good the visible pixels are, and the zoom."""

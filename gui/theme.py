@@ -9,15 +9,16 @@ from __future__ import annotations
 import re
 from dataclasses import asdict, dataclass
 
-from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtCore import QRect, QRectF, QSize, Qt
 from PySide6.QtGui import (
     QColor,
     QFontDatabase,
     QIcon,
-    QImage,
+    QIconEngine,
     QPainter,
     QPalette,
     QPixmap,
+    QPixmapCache,
 )
 from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QApplication
@@ -88,36 +89,61 @@ def colors() -> Colors:
     return next((look for look in VARIANTS.values() if look.window == window), VARIANTS["dark"])
 
 
+class Ink(QIconEngine):
+    """An SVG drawn in one colour when it is asked for, for the screen that asks."""
+
+    def __init__(self, svg: str, size: int, normal: str, disabled: str) -> None:
+        super().__init__()
+        self._svg, self._size, self._normal, self._disabled = svg, size, normal, disabled
+
+    def clone(self) -> QIconEngine:
+        """Qt: another one of these."""
+        return Ink(self._svg, self._size, self._normal, self._disabled)
+
+    def paint(self, painter: QPainter, rect: QRect, mode: QIcon.Mode, state: QIcon.State) -> None:
+        """Qt: draw into a rectangle."""
+        color = self._disabled if mode == QIcon.Mode.Disabled else self._normal
+        svg = self._svg.replace("currentColor", color)
+        QSvgRenderer(svg.encode()).render(painter, QRectF(rect))
+
+    def pixmap(self, size: QSize, mode: QIcon.Mode, state: QIcon.State) -> QPixmap:
+        """Qt: a picture for a screen of pixel ratio 1."""
+        return self.scaledPixmap(size, mode, state, 1.0)
+
+    def scaledPixmap(
+        self, size: QSize, mode: QIcon.Mode, state: QIcon.State, scale: float
+    ) -> QPixmap:
+        """Qt: a picture of at most `size` logical pixels for a screen of pixel ratio `scale`."""
+        edge = min(size.width(), size.height(), self._size)
+        color = self._disabled if mode == QIcon.Mode.Disabled else self._normal
+        key = f"{color}{edge}x{scale}{self._svg}"
+        found = QPixmap()
+        if not QPixmapCache.find(key, found):
+            found = QPixmap(round(edge * scale), round(edge * scale))
+            found.fill(Qt.GlobalColor.transparent)
+            painter = QPainter(found)
+            self.paint(painter, found.rect(), mode, state)
+            painter.end()
+            found.setDevicePixelRatio(scale)
+            QPixmapCache.insert(key, found)
+        return found
+
+
 def icon(name: str, size: int = 18, color: str = "") -> QIcon:
     """The icon resources/icons/<name>.svg in the text's colour (or `color`), dimmed when disabled.
 
-    Drawn at 1, 1.5 and 2 times the size, so that it is sharp on dense screens. Raises KeyError for
-    a name that does not exist.
+    Raises KeyError for a name that does not exist.
     """
     file = resources.path(f"icons/{name}.svg")
     if not file.exists():
         raise KeyError(f"no icon {name!r}")
-    svg = file.read_text(encoding="utf-8")
     look = colors()
-    found = QIcon()
-    for mode, ink in ((QIcon.Mode.Normal, color or look.text), (QIcon.Mode.Disabled, look.dim)):
-        for ratio in (1.0, 1.5, 2.0):
-            found.addPixmap(_draw(svg.replace("currentColor", ink), round(size * ratio)), mode)
-    return found
+    return QIcon(Ink(file.read_text(encoding="utf-8"), size, color or look.text, look.dim))
 
 
 def pixmap(name: str, size: int, ratio: float, color: str = "") -> QPixmap:
     """The icon as a picture for a label on a screen of this pixel ratio."""
     return icon(name, size, color).pixmap(QSize(size, size), ratio)
-
-
-def _draw(svg: str, edge: int) -> QPixmap:
-    image = QImage(edge, edge, QImage.Format.Format_ARGB32_Premultiplied)
-    image.fill(Qt.GlobalColor.transparent)
-    painter = QPainter(image)
-    QSvgRenderer(svg.encode()).render(painter, QRectF(0, 0, edge, edge))
-    painter.end()
-    return QPixmap.fromImage(image)
 
 
 def _palette(look: Colors) -> QPalette:

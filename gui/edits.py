@@ -1,0 +1,118 @@
+"""Edits: what commands and panels do to the document, and to how it is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from core.choose import choose
+from core.method import Method
+from core.noise.model import PoissonGaussian
+from core.recipe import Recipe, Step
+from core.registry import Registry
+from core.tiles import Region
+from gui.bridge import Bridge
+from gui.session import Origin, Session
+from gui.viewer import Viewer
+
+GAINS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
+BACKGROUNDS = ("black", "grey", "white")
+EXPOSURES = 5.0  # EV up or down, at most
+
+
+class Edits:
+    """Verbs of the window. `picking(on)` shows whether the next rectangle is a flat area."""
+
+    def __init__(
+        self,
+        session: Session,
+        viewer: Viewer,
+        bridge: Bridge,
+        say: Callable[[str], None],
+        picking: Callable[[bool], None],
+    ) -> None:
+        self._session, self._viewer, self._bridge = session, viewer, bridge
+        self._say, self._show_picking = say, picking
+        self._picking = False
+
+    # The document
+
+    def method(self, method: Method, final: bool) -> None:
+        """Other settings, or another method, of the last step."""
+        d = self._session.document
+        if d is not None:
+            earlier, last = d.recipe.steps[:-1], d.recipe.steps[-1:]
+            step = Step(method, last[0].amount, last[0].mask) if last else Step(method)
+            if last and type(last[0].method) is type(method):
+                step = replace(step, inputs=last[0].inputs)
+            self._session.edit(recipe=Recipe((*earlier, step)), final=final)
+
+    def amount(self, amount: float, final: bool) -> None:
+        """Another blend of the last step, 0..1."""
+        d = self._session.document
+        if d is not None:
+            self._session.edit(recipe=d.recipe.with_amount(amount), final=final)
+
+    def nudge_amount(self, by: float) -> None:
+        """A little more or less of it."""
+        d = self._session.document
+        if d is not None:
+            self.amount(round(min(max(d.recipe.amount + by, 0.0), 1.0), 3), True)
+
+    def nudge_exposure(self, by: float) -> None:
+        """A brighter or darker view."""
+        d = self._session.document
+        if d is not None:
+            exposure = min(max(d.look.exposure + by, -EXPOSURES), EXPOSURES)
+            self._session.edit(look=replace(d.look, exposure=exposure))
+
+    def noise(self, model: PoissonGaussian) -> None:
+        """A noise model that was typed."""
+        self._session.edit(noise=model, origin=Origin.TYPED)
+
+    def lock(self, on: bool) -> None:
+        """Keep the noise model as it is."""
+        self._session.edit(locked=on)
+
+    def reset(self, registry: Registry | None) -> None:
+        """The recipe that would be chosen for this image."""
+        d = self._session.document
+        if d is not None and registry is not None:
+            self._session.edit(recipe=choose(registry.methods, d.image)[0])
+
+    # How it is looked at
+
+    def nudge_gain(self, by: int) -> None:
+        """Amplify the difference more or less."""
+        at = GAINS.index(min(GAINS, key=lambda g: abs(g - self._viewer.difference_gain)))
+        self._viewer.difference_gain = GAINS[min(max(at + by, 0), len(GAINS) - 1)]
+        self._say(f"Difference amplified {self._viewer.difference_gain:g} times")
+
+    def next_background(self) -> None:
+        """Black, grey, white around the picture."""
+        at = BACKGROUNDS.index(self._viewer.background)
+        self._viewer.background = BACKGROUNDS[(at + 1) % len(BACKGROUNDS)]
+
+    def pick(self, on: bool) -> None:
+        """The next rectangle is a flat area for the noise model, or no longer."""
+        self._picking = on
+        self._show_picking(on)
+        if on:
+            self._say("Draw a rectangle over a flat, even area.")
+            self._viewer.start_roi()
+
+    def roi_drawn(self, region: Region | None) -> None:
+        """A rectangle was drawn in the picture, or cleared."""
+        if self._picking and region is not None:
+            self.pick(False)
+            self._bridge.measure(region)
+            self._viewer.set_roi(None)
+            return
+        self._session.look_at(roi=region)
+
+    def cancel(self) -> None:
+        """Stop what computes for the open image."""
+        if self._picking:
+            self.pick(False)
+        self._bridge.cancel()
+        self._say("Cancelled.")

@@ -1,0 +1,56 @@
+"""Plan: what to compute for the picture on screen; first a coarse one, where that pays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from core.job import ShowAfter
+from core.recipe import Recipe
+from core.tiles import Region
+from gui.session import Document
+
+SLOW = 0.35  # seconds a view may take before a proxy comes first
+AFFORDABLE = 30.0  # seconds of work for real pixels instead of a proxy, when zoomed out
+FIRST_GUESS = 4.0  # megapixels per second, until a method was measured
+
+Cost = Callable[[Recipe, float], float | None]  # seconds for megapixels of a recipe, if known
+
+
+def stages(
+    d: Document,
+    missing: Sequence[tuple[Region, int]],
+    levels: Sequence[int],
+    cost: Cost,
+    threads: int,
+    held: bool,
+    blends: bool,
+) -> list[ShowAfter]:
+    """Works that bring the `missing` regions at their levels, the first to show first.
+
+    `held`: a slider is being dragged, so that slow views stay coarse. `blends`: all that is needed
+    was computed, only its share changes.
+    """
+    if d.noise is None or not d.recipe.steps:
+        return []
+    samples = d.image.megapixels / (d.image.height * d.image.width)
+    found: list[ShowAfter] = []
+    for region, level in missing:
+        full = ShowAfter(d.image, d.noise, d.recipe, region, level, d.look, threads=threads)
+        size = region.area * samples
+        known = cost(d.recipe, size)
+        seconds = size / FIRST_GUESS if known is None else known
+        coarse = coarser(level, levels)
+        slow = seconds > SLOW and coarse > 1 and not blends
+        if slow:
+            found.append(replace(full, level=coarse, coarse=True))
+        if not (slow and held) and (seconds < AFFORDABLE or not slow):
+            found.append(full)
+    return found
+
+
+def coarser(level: int, levels: Sequence[int]) -> int:
+    """The binning of a proxy for a view that wants `level`; 1 where there is none."""
+    if level > 1:
+        return level
+    return next((each for each in levels if each > 1), 1)

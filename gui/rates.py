@@ -1,0 +1,64 @@
+"""How long things take on this machine: measured, kept for the next session."""
+
+from __future__ import annotations
+
+import math
+
+from PySide6.QtCore import QSettings
+
+from core.recipe import Recipe
+
+
+class Rates:
+    """Seconds per megapixel (samples) of each recipe's methods, and the device that took them."""
+
+    def __init__(self, settings: QSettings) -> None:
+        self._settings = settings
+
+    def learn(self, recipe: Recipe, rate: float, device: str = "cpu") -> None:
+        """Megapixels per second that were just measured."""
+        if recipe.steps and rate > 0 and math.isfinite(rate):
+            self._settings.setValue(_key(recipe), f"{1 / rate:.4g} {device}")
+
+    def seconds(self, recipe: Recipe, megapixels: float) -> float | None:
+        """About how long so many will take; None while nobody has measured."""
+        known = self._known(recipe)
+        return known[0] * megapixels if known else None
+
+    def words(self, recipe: Recipe, megapixels: float) -> str:
+        """`about 40 s on CPU`, or nothing."""
+        known = self._known(recipe)
+        if not known or not recipe.steps:
+            return ""
+        return f"about {duration(known[0] * megapixels)} on {device_words(known[1])}"
+
+    def _known(self, recipe: Recipe) -> tuple[float, str] | None:
+        if not recipe.steps:
+            return 0.0, "cpu"
+        number, _, device = str(self._settings.value(_key(recipe), "")).partition(" ")
+        try:
+            found = float(number)
+        except ValueError:
+            return None
+        return (found, device or "cpu") if 0 < found < math.inf else None
+
+
+def _key(recipe: Recipe) -> str:
+    return "seconds per megapixel/" + "+".join(step.method.id() for step in recipe.steps)
+
+
+def device_words(name: str) -> str:
+    """`CPU`, `CUDA:0`: a device as people write it."""
+    return name.upper()
+
+
+def duration(seconds: float) -> str:
+    """`0.4 s`, `12 s`, `3 min`, `1 h 20 min`: as exact as a guess can be."""
+    if seconds < 1:
+        return f"{max(seconds, 0.1):.1f} s"
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    return f"{minutes // 60} h" + (f" {minutes % 60} min" if minutes % 60 else "")
