@@ -23,6 +23,8 @@ from core.image import Image
 from core.method import Method
 from core.noise.model import Measured, PoissonGaussian
 from core.recipe import BadRecipe, Recipe, Step, noise_from_json, noise_to_json, parse
+from core.roster import Roster
+from core.selftest import cache_folder
 
 COMMANDS = ("denoise", "convert", "methods", "noise", "info")
 OK, FAILED, USAGE, SOME, INTERRUPTED = 0, 1, 2, 3, 130
@@ -56,7 +58,9 @@ def parser() -> argparse.ArgumentParser:
         help="auto, gaussian:SIGMA, poisson-gaussian:GAIN,READ, or a FILE (`noise --json`)",
     )
     run.add_argument("--axes", default="", help="axis letters of a plain array, such as zyx")
-    run.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:1, mps, xpu")
+    run.add_argument(
+        "--device", default="auto", help="auto: the faster; cpu, cuda, cuda:1, mps, xpu"
+    )
     run.add_argument("--threads", type=int, metavar="N")
     run.add_argument("--tile", type=int, metavar="N", help="edge of a tile in pixels")
     run.add_argument("--memory", type=float, metavar="GB", help="for cached tiles, at most")
@@ -235,7 +239,7 @@ def _denoise(args: argparse.Namespace) -> int:
 
 
 def _desk(args: argparse.Namespace) -> Desk:
-    desk = Desk(device=args.device)
+    desk = Desk(roster=Roster(folder=cache_folder()))
     if args.threads is not None:
         if args.threads < 1:
             raise Usage("--threads is at least 1")
@@ -243,18 +247,33 @@ def _desk(args: argparse.Namespace) -> Desk:
     if args.memory is not None:
         if not args.memory > 0:
             raise Usage("--memory is more than 0")
-        desk.cache.budget = int(args.memory * 2**30)
+        desk.memory = int(args.memory * 2**30)
+        desk.cache.budget = min(desk.cache.budget, desk.memory // 4)
     if args.tile is not None:
         if args.tile < 16:
             raise Usage("--tile is at least 16")
         desk.tile = args.tile
-    if args.device != "cpu":
+    _choose_device(args.device, desk)
+    return desk
+
+
+def _choose_device(name: str, desk: Desk) -> None:
+    """Use the device that was named; without a name test what is there and take the faster."""
+    if name == "auto":
+        for sentence in desk.roster.look():
+            print(f"sordino: {sentence}", file=sys.stderr)
+        return
+    if name != "cpu":
         from core.devices import check
 
-        reason = check(args.device)
-        if reason:
+        if reason := check(name):
             raise Usage(reason)
-    return desk
+        for _ in desk.roster.look():
+            pass
+    try:
+        desk.roster.pin(name)
+    except ValueError as error:
+        raise Usage(str(error)) from None
 
 
 def _recipe(args: argparse.Namespace, desk: Desk) -> tuple[Recipe, PoissonGaussian | None]:
@@ -266,7 +285,7 @@ def _recipe(args: argparse.Namespace, desk: Desk) -> tuple[Recipe, PoissonGaussi
             text = Path(args.recipe).read_text("utf-8")
         except (OSError, UnicodeDecodeError):
             raise Usage(f"the recipe {args.recipe} cannot be read") from None
-        recipe, noise = parse(text, methods)
+        recipe, noise = parse(text, methods, lambda path: _open(desk, path))
     if args.method not in (None, "auto"):
         if args.method not in methods:
             raise Usage(f"no method {args.method!r}; there are: {', '.join(methods)}, auto")
@@ -352,7 +371,7 @@ def _denoise_one(
     target: Path,
 ) -> dict[str, Any]:
     from core.choose import choose
-    from core.job import Export, Exported, Progress
+    from core.job import Export, Exported, Progress, Told
 
     image = _open(desk, source, args.axes)
     why = ""
@@ -366,9 +385,12 @@ def _denoise_one(
     work = Export(image, noise, recipe, str(target), output=output)
     show = _Bar(f"{Path(source).name} -> {target}")
     done: Exported | None = None
+    device = "cpu"
     for event in work(desk, lambda: False):
         if isinstance(event, Progress):
             show(event.done)
+        elif isinstance(event, Told):
+            device = event.device
         else:
             done = event
     show.end()
@@ -382,7 +404,7 @@ def _denoise_one(
         "amount": recipe.amount,
         "chosen": why,
         "noise": noise_to_json(noise),
-        "device": desk.device,
+        "device": device,
         "precision": "float32",
         "seconds": round(done.seconds, 3),
         "megapixels_per_second": round(done.rate, 3),

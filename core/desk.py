@@ -1,4 +1,4 @@
-"""Desk: what a Work may use: plugins, cache, device, threads. Made once, by whoever makes it."""
+"""Desk: what a Work may use: plugins, cache, devices, threads, memory. Made once, by its owner."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from core.cache import Cache
+from core.children import Children
 from core.files import Decoder
 from core.registry import Registry, load
+from core.roster import Roster
 
 
 def free_memory() -> int:
@@ -23,19 +25,32 @@ def free_memory() -> int:
 
 @dataclass(eq=False)
 class Desk:
-    """Shared by all workers of one engine; holds no image and no setting."""
+    """Shared by all workers of one engine; holds no image and no setting.
+
+    `memory` is the most that tiles in work, the cache and results may take together, in bytes (0:
+    half of what is free); beyond it the cache spills and results lie in files.
+    """
 
     cache: Cache = field(default_factory=lambda: Cache(min(free_memory() // 4, 4 << 30)))
-    device: str = "cpu"
     threads: int = field(default_factory=lambda: os.cpu_count() or 1)
     tile: int = 0  # edge of a tile in pixels; 0: what each method likes
+    memory: int = 0
     decoder: Decoder = field(default_factory=Decoder)
+    roster: Roster = field(default_factory=Roster)
+    children: Children = field(default_factory=Children)
 
     @cached_property
     def registry(self) -> Registry:
         """Methods and formats; loaded by the first worker that asks."""
         return load()
 
+    @property
+    def room(self) -> int:
+        """Bytes that one result may take in memory."""
+        return self.memory // 2 or free_memory() // 2
+
     def close(self) -> None:
-        """End what outlives a Work: the waiting decoder."""
+        """End what outlives a Work: waiting children, files of the cache."""
         self.decoder.close()
+        self.children.close()
+        self.cache.close()

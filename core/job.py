@@ -29,6 +29,7 @@ from core.noise.estimate import measure, measure_flat
 from core.noise.model import PoissonGaussian
 from core.recipe import Recipe, to_json
 from core.registry import Registry
+from core.spill import scratch
 from core.tiles import Region, tiles
 
 Stop = Callable[[], bool]
@@ -111,6 +112,14 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Told:
+    """A sentence for the status line: where a Work computes and why, or why no longer there."""
+
+    text: str
+    device: str = ""
+
+
+@dataclass(frozen=True)
 class ShowAfter:
     """The denoised image. With `coarse`, a binned proxy with its own noise model, at once."""
 
@@ -124,7 +133,7 @@ class ShowAfter:
     threads: int = 0  # 0: as many as the desk allows
     worker: ClassVar[str] = "compute"
 
-    def __call__(self, desk: Desk, cancelled: Stop) -> Iterator[Shown | Progress]:
+    def __call__(self, desk: Desk, cancelled: Stop) -> Iterator[Shown | Progress | Told]:
         image, noise, region, level = self.image, self.noise, self.region, self.level
         if self.coarse and level > 1:
             small = desk.cache.get(("proxy", image.id, level))
@@ -155,23 +164,34 @@ class ShowAfter:
         noise: PoissonGaussian,
         region: Region,
         level: int,
-    ) -> Iterator[Shown | Progress]:
+    ) -> Iterator[Shown | Progress | Told]:
         yield Progress(0.0, None, "prepare")
-        from core.render import Renderer, Tile  # torch loads here, on the worker
+        from core.render import Renderer, Tile  # kernels load here, on the worker
 
         renderer = Renderer(image, noise, self.recipe, desk, cancelled, self.threads)
+        yield _told(renderer)
         canvas = _Canvas(image, level, self.look)
         total = max(region.meet(Region.whole(image.height, image.width)).area, 1)
         done, pace = 0, Pace()
         for tile in pace.over(renderer.tiles(region)):
             if not isinstance(tile, Tile):
-                yield Progress(tile, None, "prepare")
+                yield (
+                    _told(renderer, tile)
+                    if isinstance(tile, str)
+                    else Progress(tile, None, "prepare")
+                )
                 continue
             pace.add(tile.after.size)
             for part, store in canvas.put(tile.region, tile.blended(self.recipe.steps[-1])):
                 yield Shown("after", level, part, store)
             done += tile.region.meet(region).area
             yield Progress(min(done / total, 1.0), pace.rate)
+
+
+def _told(renderer: Any, text: str = "") -> Told:
+    """Where a renderer computes, and why; or what it has to say."""
+    last = renderer.runners[-1]
+    return Told(text or last.why, last.device.name)
 
 
 class Pace:
@@ -291,8 +311,11 @@ def centre(region: Region, most: int) -> Region:
 
 def denoised(
     image: Image, noise: PoissonGaussian, recipe: Recipe, desk: Desk, cancelled: Stop
-) -> Iterator[Progress | Image]:
-    """The whole image, denoised: Progress up to 1.0, last the Image (itself, without steps)."""
+) -> Iterator[Progress | Told | Image]:
+    """The whole image, denoised: Progress up to 1.0, last the Image (itself, without steps).
+
+    Its pixels lie in a file where they would take too much memory.
+    """
     if not recipe.steps:
         yield image
         return
@@ -301,11 +324,15 @@ def denoised(
 
     whole = Region.whole(image.height, image.width)
     renderer = Renderer(image, noise, recipe, desk, cancelled)
-    pixels = np.empty(image.pixels.shape, np.float32)
+    yield _told(renderer)
+    try:
+        pixels = scratch(image.pixels.shape, desk.room)
+    except OSError as error:
+        raise MemoryError(f"The result fits neither memory nor disk: {error}.") from None
     done, pace = 0, Pace()
     for tile in pace.over(renderer.tiles(whole)):
         if not isinstance(tile, Tile):
-            yield Progress(0.0, None, "prepare")
+            yield _told(renderer, tile) if isinstance(tile, str) else Progress(0.0, None, "prepare")
             continue
         pace.add(tile.after.size)
         pixels[tile.region.index(image.axes)] = tile.blended(recipe.steps[-1])
@@ -335,12 +362,14 @@ class Export:
     output: Output = field(default_factory=Output)
     worker: ClassVar[str] = "compute"
 
-    def __call__(self, desk: Desk, cancelled: Stop) -> Iterator[Progress | Exported]:
+    def __call__(self, desk: Desk, cancelled: Stop) -> Iterator[Progress | Told | Exported]:
         begin = time.monotonic()
         result = self.image
         for value in denoised(self.image, self.noise, self.recipe, desk, cancelled):
             if isinstance(value, Progress):
                 yield replace(value, done=0.95 * value.done)
+            elif isinstance(value, Told):
+                yield value
             else:
                 result = value
         rate = self.image.megapixels / max(time.monotonic() - begin, 1e-6)
@@ -381,7 +410,7 @@ class LoadMethods:
 
 @dataclass(frozen=True)
 class Warm:
-    """Load torch and the kernels before they are wanted."""
+    """Load the kernels before they are wanted, and look which devices there are."""
 
     worker: ClassVar[str] = "compute"
 

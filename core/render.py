@@ -7,21 +7,23 @@ seen is what is written, bit by bit.
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
 from core.desk import Desk
 from core.image import Array, Image, Pixels
-from core.method import Cancelled, Context, Planes, is_array
+from core.method import Cancelled, Context, Planes
 from core.noise.model import Noise, PoissonGaussian
 from core.ops.domain import Domain, Models, filled, lost
 from core.plan import Plan, plan
 from core.recipe import Recipe, Step
+from core.runner import Failed, Runner
 from core.tiles import Region, cut, tiles
 
 Layers = dict[str, Array]
@@ -73,39 +75,40 @@ class Renderer:
             raise ValueError("The recipe has no steps.")
         if np.issubdtype(image.pixels.dtype, np.complexfloating):
             raise ValueError("Complex pixels cannot be denoised yet.")
-        self.image, self.noise, self.recipe = image, noise, recipe
-        self.cache, self.device, self.threads = desk.cache, desk.device, threads or desk.threads
+        self.image, self.noise, self.recipe, self.desk = image, noise, recipe, desk
+        self.cache, self.threads = desk.cache, threads or desk.threads
         self.plans = [plan(step.method, image, desk.tile) for step in recipe.steps]
+        self.runners = [Runner(laid, desk) for laid in self.plans]
         self._cancelled, self._closed = cancelled, False
-        self._states: list[Any] = [None] * len(self.plans)
 
-    def tiles(self, region: Region) -> Iterator[Tile | float]:
+    def tiles(self, region: Region) -> Iterator[Tile | float | str]:
         """Tiles of the region, centre first; before them, preparation's progress (0..1).
 
-        Tiles that are cached come at once. Raises Cancelled, and MemoryError when even one tile at
-        a time does not fit.
+        Tiles that are cached come at once. A sentence says when work goes on elsewhere than before.
+        Raises Cancelled, and MemoryError when even one tile at a time does not fit.
         """
         last = len(self.plans) - 1
         yield from self._prepare()
         missing: list[Region] = []
         for tile in self._grid(last, region):
-            found = self.cache.get(self._key(last, tile))
+            found = self._cached(last, tile)
             if found is None:
                 missing.append(tile)
             else:
                 yield found
         if missing:
+            yield from self._timed(last, missing[0])
             yield from self._compute(last, missing)
 
     def _grid(self, index: int, region: Region) -> list[Region]:
         laid, (height, width) = self.plans[index], self.image.pixels.shape[-2:]
         return tiles(region, laid.grid, height, width, laid.grids)
 
-    def _context(self, planes: tuple[int, ...], region: Region | None = None) -> Context:
+    def _context(self, index: int, region: Region | None = None) -> Context:
+        planes = self.plans[index].packing.planes
         count = max(planes) + 1
         white = PoissonGaussian((0.0,) * count, (1.0,) * count)
-        stop = self._stopped
-        return Context(white, planes, self.device, 1, stop, region)
+        return Context(white, planes, self.runners[index].torch, 1, self._stopped, region)
 
     def _stopped(self) -> bool:
         return self._closed or self._cancelled()
@@ -116,28 +119,33 @@ class Renderer:
         return self.image.id, self.noise, earlier, self.recipe.steps[index].work
 
     def _key(self, index: int, tile: Region, what: str = "tile") -> Hashable:
-        kind = self.device.partition(":")[0]
-        return what, *self._base(index), self.plans[index].tile, kind, tile
+        kinds = tuple(runner.device.kind for runner in self.runners[: index + 1])
+        return what, *self._base(index), self.plans[index].tile, kinds, tile
 
     def _prepare(self) -> Iterator[float]:
-        for index, step in enumerate(self.recipe.steps):
-            key = ("state", *self._base(index), self.device)
+        for index, runner in enumerate(self.runners):
+            key = ("state", *self._base(index), runner.torch)
             found = self.cache.get(key)
             if found is not None:
-                self._states[index] = found[0]
+                runner.state = found[0]
                 continue
-            work = step.method.prepare(self.image, self._context(self.plans[index].packing.planes))
-            while True:
-                try:
-                    yield next(work)
-                except StopIteration as end:
-                    self._states[index] = end.value  # the cache may drop it before the last tile
-                    break
-            self.cache.put(key, (self._states[index],))
+            begin = time.perf_counter()
+            yield from runner.prepare(self.image, self._context(index))
+            # the runner keeps it, too: the cache may drop it before the last tile
+            self.cache.put(key, (runner.state,), time.perf_counter() - begin)
 
-    def _compute(self, index: int, missing: list[Region]) -> Iterator[Tile]:
-        """Run `threads` tiles at a time; out of memory runs one at a time, with the same result."""
-        workers = self.threads if self.device == "cpu" else 1
+    def _timed(self, index: int, region: Region) -> Iterator[str]:
+        """The device for the last step, by a tile on each where that is not known yet."""
+        runner = self.runners[index]
+        before = runner.why
+        runner.settle(lambda: self._patch(index, region), region.area / 1e6)
+        if runner.why != before:
+            yield runner.why
+
+    def _compute(self, index: int, missing: list[Region]) -> Iterator[Tile | str]:
+        """Some tiles at a time; out of memory runs one at a time, with the same result."""
+        runner = self.runners[index]
+        workers = min(self.threads, runner.workers) if runner.on_cpu else runner.workers
         queue = list(reversed(missing))
         running: dict[Future[Tile], tuple[Region, bool]] = {}  # bool: nothing runs beside it
         uses_torch = any(step.method.tensors for step in self.recipe.steps)
@@ -154,15 +162,20 @@ class Renderer:
                     error = future.exception()
                     if error is None:
                         yield future.result()
-                    elif not _out_of_memory(error):
+                        continue
+                    if not isinstance(error, Failed | MemoryError):
                         raise error
-                    elif alone:
+                    queue.append(region)
+                    if _out_of_memory(error) and not alone:
+                        workers = 1
+                    elif told := error.runner.failed(error) if isinstance(error, Failed) else "":
+                        yield told
+                    elif _out_of_memory(error):
                         raise MemoryError(
                             "One tile does not fit into memory: close other programs."
                         ) from None
                     else:
-                        workers = 1
-                        queue.append(region)
+                        raise getattr(error, "error", error)
         finally:
             self._closed = True
             pool.shutdown(wait=True, cancel_futures=True)
@@ -172,17 +185,29 @@ class Renderer:
         if self._cancelled():
             raise Cancelled
 
+    def _cached(self, index: int, region: Region) -> Tile | None:
+        found = self.cache.get(self._key(index, region))
+        if found is None:
+            return None
+        layers = dict(found)
+        before = layers.pop("before", None)
+        if before is None:
+            before = self._input(index, region)  # the image's own pixels: nothing was stored
+        return Tile(region, before, layers.pop("image"), layers)
+
     def _tile(self, index: int, region: Region) -> Tile:
-        key = self._key(index, region)
-        found = self.cache.get(key)
-        if found is not None:
-            return found
+        known = self._cached(index, region)
+        if known is not None:
+            return known
+        begin, key = time.perf_counter(), self._key(index, region)
         layers = self._blended(index, region) if self.plans[index].blend else None
         layers = layers or self._patch(index, region)
-        before = self._input(index, region)
-        tile = Tile(region, before, layers.pop("image"), layers)
-        self.cache.put(key, tile)
-        return tile
+        if index:
+            layers["before"] = self._input(index, region)
+        self.cache.put(key, tuple(layers.items()), time.perf_counter() - begin)
+        before = layers.pop("before", None)
+        before = self._input(index, region) if before is None else before
+        return Tile(region, before, layers.pop("image"), layers)
 
     def _blended(self, index: int, region: Region) -> Layers:
         """A tile from the patches that overlap there, each as much as its place in it says."""
@@ -193,8 +218,9 @@ class Renderer:
             key = self._key(index, patch, "patch")
             found = self.cache.get(key)
             if found is None:
-                found = self._patch(index, patch)
-                self.cache.put(key, tuple(found.items()))
+                begin = time.perf_counter()
+                found = tuple(self._patch(index, patch).items())
+                self.cache.put(key, found, time.perf_counter() - begin)
             part = patch.meet(region)
             here, there = part.within(region), part.within(patch)
             rows, cols = laid.weights(patch, cell)
@@ -207,61 +233,52 @@ class Renderer:
 
     def _patch(self, index: int, region: Region) -> Layers:
         """Compute a region that begins on the method's grid: stored units, shape of the region."""
-        laid, step = self.plans[index], self.recipe.steps[index]
-        area = region.aligned(laid.align)
-        need = laid.need(area)
+        laid, step, runner = self.plans[index], self.recipe.steps[index], self.runners[index]
+        need = laid.need(region.aligned(laid.align))
         source, deep = laid.flat(self._source(index, need))
-        domain = self._domain(laid)
-        planes = laid.together(domain.enter(source, need.y0, need.x0), deep)
-        context = self._context(laid.packing.planes, need)
-        context.check()
-        if step.inputs:
-            context = replace(context, inputs=self._inputs(step, laid, need))
-        found = self._call(index, planes, context)
         inner, _ = laid.flat(self._input(index, region))
+        lane = runner.lane()
+        domain = Domain(laid.packing, self.image.levels, self._models(laid), runner.torch, lane)
+        context = self._context(index, need)
+        context.check()
         shape = region.shape(self.image.axes, self.image.pixels.shape)
         halo = laid.halo // laid.packing.period
         layers: Layers = {}
-        for name, values in found.items():
-            values = laid.apart(values, deep)
-            if values is planes or (name == "image" and found.get("image") is planes):
-                flat = inner.astype(np.float32)  # the unbiased inverse is none of what was kept
-            elif name == "image":
-                flat = domain.leave(values, inner, region.y0, region.x0, halo)
-            else:
-                flat = domain.plain(values, inner, halo)
-            layers[name] = np.ascontiguousarray(laid.stored(flat, shape))
+        with lane or nullcontext():
+            planes = laid.together(domain.enter(source, need.y0, need.x0), deep)
+            if step.inputs:
+                context = replace(context, inputs=self._inputs(step, domain, laid, need))
+            for name, values in runner.call(planes, context).items():
+                if values is planes:
+                    flat = inner.astype(np.float32)  # the unbiased inverse is none of what was kept
+                elif name == "image":
+                    flat = domain.leave(laid.apart(values, deep), inner, region.y0, region.x0, halo)
+                else:
+                    flat = domain.plain(laid.apart(values, deep), inner, halo)
+                layers[name] = np.ascontiguousarray(laid.stored(flat, shape))
         return layers
 
-    def _call(self, index: int, planes: Planes, context: Context) -> dict[str, Planes]:
-        """The method itself. Tensors for those that want them, named layers from all."""
-        method = self.recipe.steps[index].method
-        given = planes
-        if method.tensors and is_array(planes):
-            import torch
+    def _models(self, laid: Plan) -> Models:
+        """(gain, read) of every plane; (0, 1) leaves the signal as it is."""
+        colors = laid.packing.planes
+        if laid.method.domain == "signal":
+            return ((0.0, 1.0),) * len(colors)
+        if not isinstance(self.noise, PoissonGaussian):
+            raise ValueError(
+                f"Methods on stabilised planes cannot use a {self.noise.kind} noise model."
+            )
+        return tuple(self.noise.of(color) for color in colors)
 
-            given = torch.from_numpy(planes)
-        found = method.run(given, self._states[index], context)
-        named = cast("dict[str, Planes]", found if isinstance(found, Mapping) else {"image": found})
-        if given is planes:
-            return dict(named)
-        return {n: planes if v is given else v.detach().cpu().numpy() for n, v in named.items()}
-
-    def _domain(self, laid: Plan) -> Domain:
-        white, colors = laid.method.domain == "white", laid.packing.planes
-        models = _models(self.noise, colors) if white else ((0.0, 1.0),) * len(colors)
-        return Domain(laid.packing, self.image.levels, models, self.device)
-
-    def _inputs(self, step: Step, laid: Plan, need: Region) -> dict[str, Planes]:
+    def _inputs(self, step: Step, domain: Domain, laid: Plan, need: Region) -> dict[str, Planes]:
         """Further images of a step over the tile, above black, packed as it is."""
         found: dict[str, Planes] = {}
+        signal = ((0.0, 1.0),) * len(laid.packing.planes)
         for name, image in step.inputs:
             if image.pixels.shape != self.image.pixels.shape:
                 raise ValueError(f"The {name} image must have the size of the picture.")
             flat, deep = laid.flat(cut(image.pixels, need, laid.packing.phase, image.axes))
-            signal = ((0.0, 1.0),) * len(laid.packing.planes)
-            domain = Domain(laid.packing, image.levels, signal, self.device)
-            found[name] = laid.together(domain.enter(flat, need.y0, need.x0), deep)
+            theirs = replace(domain, levels=image.levels, models=signal)
+            found[name] = laid.together(theirs.enter(flat, need.y0, need.x0), deep)
         return found
 
     def _pixels(self, index: int, region: Region) -> Pixels:
@@ -293,15 +310,8 @@ class Renderer:
         return filled(source, phase, reach)[(..., *need.within(wide))]
 
 
-def _models(noise: Noise, planes: tuple[int, ...]) -> Models:
-    """(gain, read) of every plane."""
-    if not isinstance(noise, PoissonGaussian):
-        raise ValueError(f"Methods on stabilised planes cannot use a {noise.kind} noise model.")
-    return tuple(noise.of(color) for color in planes)
-
-
 def _out_of_memory(error: BaseException) -> bool:
-    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"  # torch's
+    return isinstance(error, MemoryError) or (isinstance(error, Failed) and error.memory)
 
 
 def _one_thread(uses_torch: bool) -> None:

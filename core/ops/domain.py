@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ class Domain:
     levels: Levels
     models: Models
     device: str = "cpu"
+    lane: Any = None  # core.cuda.Lane, where the device has streams
 
     def enter(self, source: Array, y0: int, x0: int) -> Planes:
         """Stored (D, C, H, W) from pixel (y0, x0) on to (D, P, h, w) float32.
@@ -70,7 +71,8 @@ class Domain:
 
     def plain(self, planes: Planes, like: Array, halo: int) -> Array:
         """Another layer than the image: (D, P, h, w) laid out as stored pixels, its units kept."""
-        same = Domain(self.packing, Levels(), ((0.0, 1.0),) * len(self.models), self.device)
+        same = Domain(self.packing, Levels(), ((0.0, 1.0),) * len(self.models))
+        same = replace(same, device=self.device, lane=self.lane)
         return same.leave(planes, np.zeros(like.shape, np.float32), 0, 0, halo)
 
     def _site_black(self, source: Array, y0: int, x0: int) -> tuple[Array, Any]:
@@ -86,14 +88,17 @@ class Domain:
         import torch
 
         black = self.levels.black_map(y0, x0, *source.shape[-2:])
-        signal = torch.as_tensor(source.astype(np.float32) - black).to(self.device)
+        dark = source.astype(np.float32) - black
+        signal = self.lane.upload(dark) if self.lane else torch.as_tensor(dark).to(self.device)
         return vst.forward(self.packing.pack(signal), self.models)
 
     def _leave_torch(self, planes: Planes, source: Array, y0: int, x0: int, halo: int) -> Array:
         bottom, right = planes.shape[-2] - halo, planes.shape[-1] - halo
         inner = vst.inverse(planes[..., halo:bottom, halo:right], self.models)
         height, width = source.shape[-2:]
-        found = self.packing.unpack(inner).cpu().numpy()[..., :height, :width]
+        full = self.packing.unpack(inner)
+        found = self.lane.download(full) if self.lane else full.cpu().numpy()
+        found = found[..., :height, :width]
         found = found + self.levels.black_map(y0, x0, height, width)
         found = np.where(source >= self.levels.white, np.maximum(found, source), found)
         return np.where(np.isfinite(source), found, source).astype(np.float32, copy=False)

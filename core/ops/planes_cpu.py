@@ -8,6 +8,8 @@ Loops run over slices that begin at 0: an index that could be negative keeps LLV
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -22,7 +24,13 @@ fast = njit(nogil=True, cache=True, fastmath={"contract", "reassoc", "nsz"}, err
 
 @fast
 def stabilise(
-    source: NDArray, phase: int, cells: int, sites: Sites, black: Floats, vst: Floats, out: Floats
+    source: NDArray[Any],
+    phase: int,
+    cells: int,
+    sites: Sites,
+    black: Floats,
+    vst: Floats,
+    out: Floats,
 ) -> None:
     """Stored (C, H, W) of any dtype to stabilised (P, h, w) planes.
 
@@ -73,7 +81,7 @@ def restore(
     black: Floats,
     white: float,
     vst: Floats,
-    source: NDArray,
+    source: NDArray[Any],
     out: Floats,
 ) -> None:
     """Denoised planes (P, h, w), less `halo` cells on all sides, to stored units: (C, H, W).

@@ -1,0 +1,142 @@
+"""Runner: how one step's method is called: where, in which process, and what its failures mean."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator, Mapping
+from math import prod
+from typing import Any, cast
+
+from core.desk import Desk
+from core.devices import CPU, Device, failure, in_flight, limit
+from core.image import Image
+from core.isolate import Isolated, apart
+from core.method import Cancelled, Context, Method, Planes, is_array
+from core.plan import Plan
+from core.roster import Trial
+
+STREAMS = 2  # tiles in flight on a device with streams: one is copied while one is computed
+
+
+class Failed(Exception):
+    """A step's device failed; `error` is what it raised."""
+
+    def __init__(self, runner: Runner, device: Device, error: BaseException) -> None:
+        super().__init__(str(error))
+        self.runner, self.device, self.error = runner, device, error
+
+    @property
+    def memory(self) -> bool:
+        """Was it for want of memory?"""
+        return failure(self.error) == "memory"
+
+
+class Runner:
+    """A method laid over an image, on the device that the desk's roster chose."""
+
+    def __init__(self, laid: Plan, desk: Desk) -> None:
+        self.laid, self._desk = laid, desk
+        self.method: Method = laid.method
+        self.isolated = Isolated(self.method, desk.children) if apart(
+            self.method, desk.registry) else None  # fmt: skip
+        self.device, self.why = desk.roster.choose(self.method)
+        self.state: Any = None
+        self._lanes = threading.local()
+
+    @property
+    def on_cpu(self) -> bool:
+        """Do tiles go to it as arrays of this machine's memory?"""
+        return self.device.torch == "cpu" or self.isolated is not None
+
+    @property
+    def torch(self) -> str:
+        """What torch calls the place where tiles are computed."""
+        return "cpu" if self.on_cpu else self.device.torch
+
+    @property
+    def workers(self) -> int:
+        """Tiles in work at once: by threads and memory. Never changes a result."""
+        streams = STREAMS if self.torch.startswith("cuda") else 1
+        threads = self._desk.threads if self.device.torch == "cpu" else streams
+        edge = self.laid.grid + 2 * self.laid.halo
+        deep = prod(axis.edge + 2 * axis.halo for axis in self.laid.stack)
+        size = 4 * edge * edge * deep * self.laid.channels
+        room = self._desk.memory // 2 or limit(self.device)
+        return in_flight(room, size, self.laid.needs.cost, threads)
+
+    def settle(self, trial: Callable[[], object], megapixels: float) -> None:
+        """Where there is a choice of devices that nobody has timed: time one tile on each."""
+        if len([row for row in self._desk.roster.rows() if row.usable]) < 2 or self.isolated:
+            return
+
+        def run(device: Device) -> object:
+            self.device = device
+            return trial()
+
+        timed = Trial(run, megapixels, self._desk.threads)
+        self.device, self.why = self._desk.roster.choose(self.method, timed)
+
+    def prepare(self, image: Image, ctx: Context) -> Generator[float, None, None]:
+        """Method.prepare; the state stays here (and, where it is isolated, in the child)."""
+        if self.isolated is not None:
+            yield from self.isolated.prepare(image, ctx)
+            self.state = self.isolated
+            return
+        try:
+            self.state = yield from self.method.prepare(image, ctx)
+        except Exception as error:
+            raise self._judged(error) from error
+
+    def call(self, planes: Planes, ctx: Context) -> dict[str, Planes]:
+        """Method.run by name of its layers; `planes` themselves where nothing was changed."""
+        device = self.device
+        try:
+            if self.isolated is not None:
+                host = self.state if isinstance(self.state, Isolated) else self.isolated
+                return _named(host.run(planes, ctx))
+            return self._desk.roster.run(device, lambda: self._call(planes, ctx))
+        except Exception as error:
+            raise self._judged(error, device) from error
+
+    def lane(self) -> Any:
+        """This thread's own stream and pinned memory on a CUDA device; None on others."""
+        if not self.torch.startswith("cuda"):
+            return None
+        from core import cuda
+
+        known = getattr(self._lanes, "known", None)
+        if known is None or known[0] != self.torch:
+            known = self._lanes.known = self.torch, cuda.Lane(self.torch)
+        return known[1]
+
+    def failed(self, failed: Failed) -> str:
+        """Go on elsewhere, if the device is to blame: returns what to tell, "" if it is not."""
+        told = self._desk.roster.failed(failed.device, self.method, failed.error)
+        if told or failed.device != self.device:  # another tile has changed it already
+            self.device, self.why = self._desk.roster.choose(self.method)
+            return told or self.why
+        return ""
+
+    def _judged(self, error: Exception, device: Device = CPU) -> Exception:
+        if isinstance(error, Cancelled) or not failure(error):
+            return error
+        return Failed(self, device, error)
+
+    def _call(self, planes: Planes, ctx: Context) -> dict[str, Planes]:
+        given = planes
+        if self.method.tensors and is_array(planes):
+            import torch
+
+            given = torch.from_numpy(planes)  # pyright: ignore[reportUnknownMemberType]
+        named = _named(self.method.run(given, self.state, ctx))
+        if given is planes:
+            return named
+        return {n: planes if v is given else v.detach().cpu().numpy() for n, v in named.items()}
+
+
+def _named(found: Planes | Mapping[str, Planes]) -> dict[str, Planes]:
+    return (
+        dict(cast("Mapping[str, Planes]", found))
+        if isinstance(found, Mapping)
+        else {"image": found}
+    )
