@@ -173,11 +173,11 @@ class Batch(QObject):
 
     def seconds_left(self) -> float | None:
         """About how long the rest will take; None when nothing is known."""
-        total = 0.0
+        usual, total = self._usual(), 0.0
         for entry in self.entries:
             if entry.stage in OVER:
                 continue
-            seconds = self.seconds(entry)
+            seconds = self.seconds(replace(entry, megapixels=entry.megapixels or usual))
             if seconds is None:
                 return None
             total += seconds * (1 - entry.done)
@@ -190,12 +190,15 @@ class Batch(QObject):
         if self._speed[0]:
             return entry.megapixels * self._speed[1] / self._speed[0]
         recipe = (entry.own or self.settings).recipe or self.guess(entry.megapixels)
-        return None if recipe is None else self._bridge.rates.seconds(recipe, entry.megapixels)
+        return None if recipe is None else self._bridge.rates.file(recipe, entry.megapixels)
+
+    def _usual(self) -> float | None:
+        known = [e.megapixels for e in self.entries if e.megapixels]
+        return sum(known) / len(known) if known else None
 
     def progress(self) -> float:
         """How much of the queue is done, 0..1, by size where sizes are known."""
-        known = [e.megapixels for e in self.entries if e.megapixels]
-        usual = sum(known) / len(known) if known else 1.0
+        usual = self._usual() or 1.0
         sizes = [e.megapixels or usual for e in self.entries]
         done = [1.0 if e.stage in OVER else e.done for e in self.entries]
         return sum(s * d for s, d in zip(sizes, done, strict=True)) / (sum(sizes) or 1.0)
@@ -269,9 +272,12 @@ class Batch(QObject):
             why = "Cancelled." if isinstance(error, Cancelled) else sentence(error)
             self._set(at, stage=Stage.FAILED, done=0.0, words=why)
         elif entry.stage is Stage.DONE:
-            if self._begun and entry.megapixels:
+            if self._begun and entry.megapixels and self._loaded is not None:
+                spent = time.monotonic() - self._begun
                 self._speed[0] += entry.megapixels
-                self._speed[1] += time.monotonic() - self._begun
+                self._speed[1] += spent
+                recipe = self._loaded.export.recipe
+                self._bridge.rates.learn_file(recipe, entry.megapixels, spent)
         elif self._loaded is not None:
             export = self._loaded.export
             work = Denoise(export) if self._result is None else Write(export, self._result)
@@ -284,9 +290,13 @@ class Batch(QObject):
     def _inspect(self, number: int, source: str) -> None:
         def receive(event: Event) -> None:
             at = next((i for i, e in enumerate(self.entries) if e.number == number), None)
-            if at is not None and not isinstance(event, Finished):
+            if at is None:
+                return
+            if not isinstance(event, Finished):
                 self._set(at, megapixels=event.value)
-                self.moved_on.emit()
+            elif event.error is not None and self.entries[at].stage is Stage.WAITING:
+                self._set(at, stage=Stage.FAILED, words=sentence(event.error))
+            self.moved_on.emit()
 
         self._bridge.run(Inspect(source), f"inspect {number}", RANK + 1, receive)
 

@@ -83,6 +83,7 @@ class Bridge(QObject):
         self._running: set[Job] = set()
         self._where: dict[Job, str] = {}  # the devices that they compute on
         self._guests: dict[Job, Receive] = {}  # jobs of others, and who hears of them
+        self._closed = False
         self._turn = _timer(0, self._take)
         self._throttle = _timer(THROTTLE, self._wish)
         self._rest = _timer(REST, self._judge)
@@ -142,7 +143,9 @@ class Bridge(QObject):
         return bool(self._running or self._stages or waiting)
 
     def close(self) -> None:
-        """End all work and all threads."""
+        """End all work and all threads; what they still say is not heard any more."""
+        self._closed = True
+        self._turn.stop()
         self.cancel()
         self._engine.close()
         self._desk.close()
@@ -265,7 +268,7 @@ class Bridge(QObject):
         """Main thread: workers have posted something."""
         if event.type() != QEvent.Type.User:
             return super().event(event)
-        if not self._turn.isActive():
+        if not self._closed and not self._turn.isActive():
             self._turn.start()
         return True
 

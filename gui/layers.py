@@ -124,9 +124,12 @@ class Layers:
             return [], None
         box = canvases[0].box(frame.region(self.height, self.width), margin=2)
         there = np.ones((box.height, box.width), bool)
+        stale = current
         for name, canvas in zip(names, canvases, strict=True):
-            there &= canvas.marks[box.slices] >= (2 * self._age(name) if current else 1)
-        if not there.any():
+            marks, fresh = canvas.marks[box.slices], 2 * self._age(name)
+            there &= marks >= (fresh if current else 1)
+            stale = stale or bool(((marks > 0) & (marks < fresh)).any())
+        if not stale or not there.any():  # without stale pixels it is what was drawn as current
             return [], None
         smooth = self._smooth(level, frame.scale)
         pixels = [_resample(c.pixels[box.slices], box, level, frame, smooth) for c in canvases]

@@ -218,8 +218,10 @@ class FileList(QListView):
             self._select()
 
     def _grow(self, row: int) -> None:
-        """A reason may need more lines than the row has."""
+        """A reason may need more lines than the row has; what begins is brought into sight."""
         entry = self._batch.entries[row]
+        if entry.stage is Stage.OPENING:
+            self.scrollTo(self._files.index(row))
         if self._words.get(entry.number, "") != entry.words:
             self._words[entry.number] = entry.words
             self.scheduleDelayedItemsLayout()

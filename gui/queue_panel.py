@@ -87,7 +87,7 @@ class QueuePanel(QWidget):
             "up": lambda: self.batch.move(self.list.numbers, -1),
             "down": lambda: self.batch.move(self.list.numbers, 1),
             "remove": lambda: self.batch.remove(self.list.numbers),
-            "retry": self.batch.retry,
+            "retry": self._retry,
             "clear": self.batch.clear_done,
         }
         found: dict[str, QAction] = {}
@@ -129,10 +129,10 @@ class QueuePanel(QWidget):
         whole.setContentsMargins(10, 10, 10, 8)
         whole.setSpacing(8)
         whole.addLayout(top)
-        whole.addWidget(self.card)
         whole.addWidget(self.list, 1)
         whole.addWidget(self.bar)
         whole.addWidget(self.words)
+        whole.addWidget(self.card)
 
     # What the window tells
 
@@ -173,6 +173,13 @@ class QueuePanel(QWidget):
         if folder:
             self.set_folder(folder)
 
+    def _retry(self) -> None:
+        """Once the queue is through: at once."""
+        through = not self.batch.count(Stage.WAITING)
+        self.batch.retry()
+        if through and not self.batch.running:
+            self._toggle()
+
     def _toggle(self) -> None:
         if self.batch.running:
             self.batch.pause()
@@ -202,7 +209,7 @@ class QueuePanel(QWidget):
         self.start.setEnabled(batch.running or waiting > 0)
         self.start.setText("Pause" if batch.running else "Start")
         self.start.setIcon(theme.icon("pause" if batch.running else "play", 15))
-        self.card.setEnabled(not batch.running)
+        self.card.setVisible(not batch.running)  # more room for the list, whose top stays
         for name in ("up", "down", "remove"):
             self.commands[name].setEnabled(chosen)
         self.commands["retry"].setEnabled(batch.count(Stage.FAILED) > 0)

@@ -8,6 +8,8 @@ from PySide6.QtCore import QSettings
 
 from core.recipe import Recipe
 
+FILES = "seconds per megapixel/files"
+
 
 class Rates:
     """Seconds per megapixel (samples) of each recipe's methods, and the device that took them."""
@@ -24,6 +26,22 @@ class Rates:
         """About how long so many will take; None while nobody has measured."""
         known = self._known(recipe)
         return known[0] * megapixels if known else None
+
+    def learn_file(self, recipe: Recipe, megapixels: float, seconds: float) -> None:
+        """How long a whole file took: what is not denoising is opening, measuring, writing."""
+        rest = seconds - (self.seconds(recipe, megapixels) or 0.0)
+        if megapixels > 0:
+            self._settings.setValue(FILES, f"{max(rest, 0.0) / megapixels:.4g}")
+
+    def file(self, recipe: Recipe, megapixels: float) -> float | None:
+        """About how long a whole file will take, opened, denoised and written."""
+        seconds = self.seconds(recipe, megapixels)
+        if seconds is None:
+            return None
+        try:
+            return seconds + megapixels * float(str(self._settings.value(FILES, "0")))
+        except ValueError:
+            return seconds
 
     def words(self, recipe: Recipe, megapixels: float) -> str:
         """`about 40 s on CPU`, or nothing."""

@@ -55,7 +55,7 @@ class Status(QStatusBar):
         self._begin: float | None = None
         self._expected: float | None = None  # seconds, before anything was measured
         self.addWidget(self._words, 1)
-        parts = (self._rate, self._bar, self._cancel, self._state, self._cost, self._device)
+        parts = (self._rate, self._bar, self._cancel, self._state, self._device, self._cost)
         for part in (*parts, self._pointer):
             self.addPermanentWidget(part)
         self._bar.hide()

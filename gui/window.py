@@ -34,6 +34,7 @@ from gui.monitor import Monitor
 from gui.noise_panel import NoisePanel
 from gui.panel import MethodPanel
 from gui.queue_panel import QueuePanel
+from gui.rates import duration
 from gui.recipes import Recipes
 from gui.session import Document, Session, State
 from gui.start import StartPage
@@ -272,8 +273,9 @@ class Window(QMainWindow):
             return
         rates, size = self.bridge.rates, d.image.megapixels
         seen = self.session.state.view.visible.area / (d.image.height * d.image.width)
-        words = rates.words(d.recipe, size)
-        self.status.expect(rates.seconds(d.recipe, size * seen), words and f"whole image: {words}")
+        whole = rates.seconds(d.recipe, size)
+        words = f"whole image about {duration(whole)}" if whole else ""
+        self.status.expect(rates.seconds(d.recipe, size * seen), words)
 
     def _enable(self) -> None:
         has = self.session.document is not None

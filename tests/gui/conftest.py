@@ -1,10 +1,17 @@
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
+from PySide6.QtCore import QSettings
 from PySide6.QtGui import QImage
+from PySide6.QtWidgets import QApplication
 
+import resources
 from core.tiles import Region
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")  # no screen is needed
 
 
 def binned(store, level):
@@ -52,3 +59,43 @@ def seen(viewer):
         return data[:, : image.width() * 3].reshape(image.height(), image.width(), 3).copy()
 
     return pixels
+
+
+@pytest.fixture
+def window(qtbot, tmp_path):
+    """The whole program, plugins loaded; its settings are in tmp_path."""
+    from gui import theme
+    from gui.app import build
+
+    theme.apply(QApplication.instance())
+    settings = QSettings(str(tmp_path / "settings.ini"), QSettings.Format.IniFormat)
+    window = build(settings, tmp_path)
+    qtbot.addWidget(window, before_close_func=lambda w: w.bridge.close())
+    failures: list[tuple[str, str]] = []
+    window.bridge.failed.connect(lambda what, why: failures.append((what, why)))
+    window.failures = failures
+    window.resize(1200, 800)
+    window.show()
+    window.begin([])
+    qtbot.waitUntil(lambda: window.registry is not None, timeout=20_000)
+    return window
+
+
+@pytest.fixture
+def settle(qtbot):
+    """Until nothing runs for the open image and statistics are there."""
+
+    def wait(window):
+        qtbot.waitUntil(lambda: not window.bridge.busy, timeout=90_000)
+        assert window.failures == []
+
+    return wait
+
+
+@pytest.fixture
+def opened(window, qtbot, settle):
+    """The window with the Bayer sample open."""
+    window.open(str(resources.path("samples/bayer_iso12800.dng")))
+    qtbot.waitUntil(lambda: window.session.document is not None, timeout=30_000)
+    settle(window)
+    return window

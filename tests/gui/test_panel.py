@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Annotated, ClassVar, Literal  # noqa: F401
 
 import pytest
-from PySide6.QtCore import QPoint, QPointF, Qt
-from PySide6.QtGui import QWheelEvent
+from PySide6.QtCore import QPoint, QPointF, QSize, Qt
+from PySide6.QtGui import QIcon, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 
@@ -293,10 +293,24 @@ def test_scale_goes_there_and_back(low, log):
 def test_icons_exist_dim_and_are_sharp(qapp):
     theme.apply(qapp)
     icon = theme.icon("lock", 18)
-    sizes = {(size.width(), size.height()) for size in icon.availableSizes()}
-    assert sizes == {(18, 18), (27, 27), (36, 36)}
+    for ratio in (1.0, 1.5, 2.0):
+        drawn = icon.pixmap(QSize(24, 24), ratio)
+        assert drawn.width() == 18 * ratio and drawn.devicePixelRatio() == ratio
+    usual, dim = (icon.pixmap(QSize(18, 18), 1.0, mode).toImage()
+                  for mode in (QIcon.Mode.Normal, QIcon.Mode.Disabled))  # fmt: skip
+    assert usual != dim
     with pytest.raises(KeyError):
         theme.icon("no such icon")
+
+
+def test_an_icon_is_drawn_when_it_is_shown(qapp, monkeypatch):
+    theme.apply(qapp)
+    drawn = []
+    monkeypatch.setattr(theme.Ink, "paint", lambda *_: drawn.append(1))
+    icon = theme.icon("copy", 17)
+    assert not drawn
+    icon.pixmap(QSize(17, 17), 1.0)
+    assert len(drawn) == 1
 
 
 @pytest.mark.parametrize("variant", theme.VARIANTS)

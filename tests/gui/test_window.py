@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QMimeData, QPointF, QSettings, Qt, QUrl
+from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
 from PySide6.QtWidgets import QApplication
 
@@ -18,43 +18,11 @@ from core.files import open_image
 from core.format import Output
 from core.job import ShowAfter
 from core.registry import load
-from gui import theme
-from gui.app import build
 from gui.session import Origin
 from gui.viewer import Compare
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = resources.path("samples/bayer_iso12800.dng")
-
-
-@pytest.fixture
-def window(qtbot, tmp_path):
-    theme.apply(QApplication.instance())
-    settings = QSettings(str(tmp_path / "settings.ini"), QSettings.Format.IniFormat)
-    window = build(settings, tmp_path)
-    qtbot.addWidget(window, before_close_func=lambda w: w.bridge.close())
-    failures: list[tuple[str, str]] = []
-    window.bridge.failed.connect(lambda what, why: failures.append((what, why)))
-    window.failures = failures
-    window.resize(1200, 800)
-    window.show()
-    window.begin([])
-    qtbot.waitUntil(lambda: window.registry is not None, timeout=20_000)
-    return window
-
-
-@pytest.fixture
-def opened(window, qtbot):
-    window.open(str(SAMPLE))
-    qtbot.waitUntil(lambda: window.session.document is not None, timeout=30_000)
-    settle(window, qtbot)
-    return window
-
-
-def settle(window, qtbot) -> None:
-    """Until nothing runs and statistics are there."""
-    qtbot.waitUntil(lambda: not window.bridge.busy, timeout=90_000)
-    assert window.failures == []
 
 
 def test_nothing_heavy_is_imported_before_the_first_paint():
@@ -84,21 +52,21 @@ def test_a_sample_is_shown_measured_and_denoised(opened):
     assert "Visible region" in opened.statistics.title.text()
 
 
-def test_amount_blends_without_computing_again(opened, qtbot):
+def test_amount_blends_without_computing_again(opened, settle):
     opened.viewer.zoom_to(1.0)
-    settle(opened, qtbot)
+    settle(opened)
     cache = opened.bridge._desk.cache
     before = set(cache._held)
     opened.panel.amountEdited.emit(0.5, True)
-    settle(opened, qtbot)
+    settle(opened)
     assert opened.session.document.recipe.amount == 0.5
     assert set(cache._held) == before
 
 
-def test_a_setting_changes_the_picture_and_undo_brings_it_back(opened, qtbot):
+def test_a_setting_changes_the_picture_and_undo_brings_it_back(opened, qtbot, settle):
     start = opened.session.document.recipe
     opened.panel.rows["strength"].change(2.0)
-    settle(opened, qtbot)
+    settle(opened)
     assert opened.session.document.recipe.steps[-1].method.strength == 2.0
     qtbot.keyClick(opened, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     assert opened.session.document.recipe == start
@@ -107,7 +75,7 @@ def test_a_setting_changes_the_picture_and_undo_brings_it_back(opened, qtbot):
     assert opened.session.document.recipe != start
 
 
-def test_one_drag_is_one_undo_step(opened, qtbot):
+def test_one_drag_is_one_undo_step(opened):
     method = opened.session.document.recipe.steps[-1].method
     for strength in (1.1, 1.2, 1.3):
         opened.panel.methodEdited.emit(type(method)(strength=strength), False)
@@ -117,7 +85,7 @@ def test_one_drag_is_one_undo_step(opened, qtbot):
     assert not opened.session.can_undo
 
 
-def test_newest_wish_wins_and_the_running_one_shows_a_tile(opened, qtbot):
+def test_newest_wish_wins_and_the_running_one_shows_a_tile(opened, qtbot, settle):
     shown: list[float] = []
     put = opened.viewer.put
 
@@ -132,14 +100,14 @@ def test_newest_wish_wins_and_the_running_one_shows_a_tile(opened, qtbot):
     for strength in wishes:
         opened.panel.methodEdited.emit(method(strength=strength), strength == wishes[-1])
         qtbot.wait(15)
-    settle(opened, qtbot)
+    settle(opened)
     assert shown[-1] == wishes[-1]
     assert len(set(shown)) >= 2  # something was seen on the way
 
 
-def test_pan_does_not_compute_what_is_there(opened, qtbot):
+def test_pan_does_not_compute_what_is_there(opened, settle):
     opened.viewer.zoom_to(1.0)
-    settle(opened, qtbot)
+    settle(opened)
     works = []
     submit = opened.bridge._engine.submit
     opened.bridge._engine.submit = lambda work, lane, rank=0: (
@@ -148,7 +116,7 @@ def test_pan_does_not_compute_what_is_there(opened, qtbot):
     )[1]
     opened.viewer.pan_by(0, 3)
     opened.viewer.pan_by(0, -3)
-    settle(opened, qtbot)
+    settle(opened)
     assert not [work for work in works if isinstance(work, ShowAfter)]
 
 
@@ -158,9 +126,9 @@ def test_compare_keys(opened, qtbot):
         assert opened.viewer.compare is mode
 
 
-def test_exposure_is_view_only(opened, qtbot):
+def test_exposure_is_view_only(opened, settle):
     opened.viewer.zoom_to(1.0)
-    settle(opened, qtbot)
+    settle(opened)
     image = opened.viewer.grab().toImage()
     place = opened.viewer.rect().center()
     dark = image.pixelColor(place).lightness()
@@ -170,10 +138,10 @@ def test_exposure_is_view_only(opened, qtbot):
     assert opened.viewer.grab().toImage().pixelColor(place).lightness() > dark
 
 
-def test_export_equals_the_preview(opened, qtbot, tmp_path):
+def test_export_equals_the_preview(opened, qtbot, tmp_path, settle):
     with qtbot.waitSignal(opened.bridge.exported, timeout=60_000):
         opened.bridge.export(str(tmp_path / "out.dng"), Output())
-    settle(opened, qtbot)
+    settle(opened)
     from core.render import Renderer, assemble
     from core.tiles import Region
 
@@ -185,11 +153,11 @@ def test_export_equals_the_preview(opened, qtbot, tmp_path):
     assert written.meta["marked_denoised"]
 
 
-def test_typed_noise_is_used_and_can_be_undone(opened, qtbot):
+def test_typed_noise_is_used_and_can_be_undone(opened, settle):
     measured = opened.session.document.noise
     opened.noise.rows[0].gain.edited.emit(12.0)
     opened.session.edit(noise=type(measured)((10.0,), (20.0,)), origin=Origin.TYPED)
-    settle(opened, qtbot)
+    settle(opened)
     assert opened.session.document.origin is Origin.TYPED
     opened.session.undo()
     opened.session.undo()
@@ -206,14 +174,14 @@ def test_settings_are_copied_and_pasted(opened):
     assert opened.session.document.recipe.steps[-1].method.strength == 1.5
 
 
-def test_settings_are_remembered_per_image(opened, qtbot):
+def test_settings_are_remembered_per_image(opened, qtbot, settle):
     opened.panel.rows["strength"].change(1.7)
     opened.actions_by_id["close"].trigger()
     assert opened.pages.currentWidget() is opened.start
     opened.open(str(SAMPLE))
     qtbot.waitUntil(lambda: opened.session.document is not None, timeout=30_000)
     assert opened.session.document.recipe.steps[-1].method.strength == 1.7
-    settle(opened, qtbot)
+    settle(opened)
 
 
 def test_cancel_leaves_nothing_running(opened, qtbot):

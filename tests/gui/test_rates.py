@@ -1,0 +1,62 @@
+"""What is known of this machine's speed, and how it is said."""
+
+from __future__ import annotations
+
+import pytest
+from PySide6.QtCore import QSettings
+
+from core.recipe import Recipe, Step
+from core.registry import load
+from gui.rates import Rates, duration
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return QSettings(str(tmp_path / "s.ini"), QSettings.Format.IniFormat)
+
+
+def recipe(*names):
+    return Recipe(tuple(Step(load().methods[name]()) for name in names))
+
+
+def test_rates_outlive_the_session(settings):
+    rates = Rates(settings)
+    assert rates.seconds(recipe("dct"), 10) is None and rates.words(recipe("dct"), 10) == ""
+    rates.learn(recipe("dct"), 0.5)
+    rates.learn(recipe("dct", "fast"), 0.25, "cuda:0")
+    settings.sync()
+    later = Rates(QSettings(settings.fileName(), QSettings.Format.IniFormat))
+    assert later.seconds(recipe("dct"), 10) == 20
+    assert later.words(recipe("dct"), 20) == "about 40 s on CPU"
+    assert later.words(recipe("dct", "fast"), 20) == "about 80 s on CUDA:0"
+    assert later.seconds(recipe("fast"), 10) is None
+
+
+def test_a_file_takes_longer_than_its_denoising(settings):
+    rates = Rates(settings)
+    rates.learn(recipe("dct"), 1.0)
+    assert rates.file(recipe("dct"), 10) == 10
+    rates.learn_file(recipe("dct"), 10, 15)
+    assert rates.file(recipe("dct"), 20) == 30
+    assert rates.file(recipe("fast"), 20) is None
+
+
+@pytest.mark.parametrize("nonsense", ["", "x cpu", "nan cpu", "-1 cpu", "0 cpu"])
+def test_nonsense_in_the_settings_is_not_known(settings, nonsense):
+    settings.setValue("seconds per megapixel/dct", nonsense)
+    assert Rates(settings).seconds(recipe("dct"), 1) is None
+
+
+def test_an_empty_recipe_costs_nothing(settings):
+    rates = Rates(settings)
+    rates.learn(Recipe(), 5.0)
+    assert rates.seconds(Recipe(), 10) == 0 and rates.words(Recipe(), 10) == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.01, "0.1 s"), (0.44, "0.4 s"), (12.4, "12 s"), (99.6, "2 min"), (3599, "1 h"),
+     (4800, "1 h 20 min")],
+)  # fmt: skip
+def test_durations_are_as_exact_as_a_guess(seconds, words):
+    assert duration(seconds) == words

@@ -1,0 +1,115 @@
+"""What keeps the window quick, counted: never measured by a clock."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+
+import numpy as np
+from PySide6.QtCore import QCoreApplication
+
+import resources
+from core.engine import Yielded
+from core.job import LoadMethods, Progress, Shown
+from core.tiles import Region
+from gui.turns import Turns
+
+SAMPLE = resources.path("samples/bayer_iso12800.dng")
+
+
+def test_the_main_thread_never_hashes_pixels(window, qtbot, settle, monkeypatch):
+    here, threads = threading.get_ident(), set()
+    blake = hashlib.blake2b
+
+    class Spy:
+        def __init__(self, *args, **kwargs):
+            self.inner = blake(*args, **kwargs)
+
+        def update(self, data):
+            if memoryview(data).nbytes > 4096:
+                threads.add(threading.get_ident())
+            self.inner.update(data)
+
+        def hexdigest(self):
+            return self.inner.hexdigest()
+
+    monkeypatch.setattr(hashlib, "blake2b", Spy)
+    window.open(str(SAMPLE))
+    qtbot.waitUntil(lambda: window.session.document is not None, timeout=30_000)
+    settle(window)
+    assert threads and here not in threads
+
+
+def test_a_turn_takes_in_one_piece_of_picture(window, monkeypatch):
+    bridge, put = window.bridge, []
+    bridge._turn.stop()
+    monkeypatch.setattr(bridge, "_show", lambda job, shown: put.append(shown))
+    job = bridge._engine.submit(LoadMethods(), "test")
+    piece = Shown("before", 1, Region(0, 0, 1, 1), np.zeros((1, 1, 3), np.uint16))
+    bridge._mail.put(Yielded(job, Progress(0.5, None)))
+    for _ in range(3):
+        bridge._mail.put(Yielded(job, piece))
+    for count in (1, 2, 3):
+        bridge._take()
+        assert len(put) == count
+        assert bridge._turn.isActive() == (not bridge._mail.empty())
+
+
+def test_panels_of_another_image_come_one_a_turn(window, qtbot, settle, monkeypatch):
+    """Building all of them at once held the window up for 80 ms."""
+    parts = ("set_image", "set_look"), ("set_recipe_step",), ("set_value",)
+    panels = window.look, window.panel, window.noise
+    turn, built = [0], {}
+    for panel, names in zip(panels, parts, strict=True):
+        for name in names:
+            inner = getattr(panel, name)
+
+            def record(*args, inner=inner, name=name):
+                built.setdefault(name, turn[0])
+                return inner(*args)
+
+            monkeypatch.setattr(panel, name, record)
+    run = Turns._next
+
+    def counted(self):
+        turn[0] += 1
+        run(self)
+
+    monkeypatch.setattr(Turns, "_next", counted)
+    window._turns._timer.timeout.disconnect()
+    window._turns._timer.timeout.connect(window._turns._next)
+    window.open(str(SAMPLE))
+    qtbot.waitUntil(lambda: len(built) == 4, timeout=30_000)
+    assert len(set(built.values())) == 4
+    settle(window)
+
+
+def test_what_is_painted_with_is_there_before_the_picture(window, qtbot):
+    import sys
+
+    qtbot.waitUntil(lambda: "cv2" in sys.modules, timeout=20_000)
+    assert window.session.document is None
+
+
+def test_turns_keep_their_order_and_nobody_waits_twice(qapp):
+    turns, done = Turns(), []
+    first, second = (lambda: done.append(1)), (lambda: done.append(2))
+    turns.add(first, second)
+    turns.add(first)
+    assert turns.waits(second) and done == []
+    while turns.waits(second):
+        QCoreApplication.processEvents()
+    assert done == [1, 2]
+
+
+def test_no_level_is_resampled_again_for_stale_pixels_that_are_not_there(viewer, monkeypatch):
+    from gui import layers
+
+    viewer.set_image(64, 64, 1, (1,))
+    viewer.put("before", 1, Region(0, 0, 32, 64), np.full((32, 64, 3), 9, np.uint16))
+    frame = viewer._panes()[0].frame(viewer._device(viewer.rect()))
+    seen = []
+    inner = layers._resample
+    monkeypatch.setattr(layers, "_resample", lambda *a: (seen.append(1), inner(*a))[1])
+    viewer._layers.draw(("before",), 1, frame)
+    assert len(seen) == 2  # pixels and their mask, once
