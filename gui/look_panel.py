@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFileDialog, QGridLayout, QLabel, QVBoxLayout, QWidget
 
 from core.develop import Look, balance, temperature
 from core.image import Color, Image
 from core.method import Control
+from gui.controls import Combo
+from gui.monitor import AUTOMATIC, SRGB, Monitor
 from gui.rows import ChoiceRow, NumberRow, Row
 
 EXPOSURE = Control("exposure", "Exposure", "float", 0.0, -5.0, 5.0, "EV", "Brightness of the view.")
@@ -31,25 +34,76 @@ TONE = Control(
 )  # fmt: skip
 
 
+CHOOSE = "choose"  # the entry that opens a file dialog
+
+
+class ScreenRow(QWidget):
+    """Which colour profile the screen has; under it the one in use. Remembered, no undo step."""
+
+    def __init__(self, monitor: Monitor) -> None:
+        super().__init__()
+        self._monitor = monitor
+        label, self.box, self.note = QLabel("Screen profile"), Combo(), QLabel()
+        self.box.setAccessibleName("Screen profile")
+        self.note.setProperty("role", "soft")
+        self.note.setWordWrap(True)
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setVerticalSpacing(4)
+        grid.addWidget(label, 0, 0)
+        grid.addWidget(self.box, 0, 1)
+        grid.addWidget(self.note, 1, 0, 1, 2)
+        grid.setColumnStretch(0, 2)
+        grid.setColumnStretch(1, 3)
+        self.box.activated.connect(lambda at: self._choose(self.box.itemData(at)))
+        monitor.changed.connect(self._show)
+        self._show()
+
+    def _show(self) -> None:
+        choice, words = self._monitor.choice, self._monitor.words
+        self.box.clear()
+        self.box.addItem("Automatic", AUTOMATIC)
+        self.box.addItem("sRGB", SRGB)
+        if choice not in (AUTOMATIC, SRGB):
+            self.box.addItem(Path(choice).name, choice)
+        self.box.addItem("Choose a file…", CHOOSE)
+        self.box.setCurrentIndex(self.box.findData(choice))
+        self.note.setText(f"Painted for {words}")
+        self.setToolTip(f"Colours are painted for {words}. Exports do not depend on it.")
+
+    def _choose(self, choice: str) -> None:
+        if choice == CHOOSE:
+            kinds = "Colour profiles (*.icc *.icm *.ICC *.ICM);;All files (*)"
+            choice, _ = QFileDialog.getOpenFileName(self, "Screen profile", "", kinds)
+        if choice:
+            self._monitor.choose(choice)
+        else:
+            self._show()  # thought better of it
+
+
 class LookPanel(QWidget):
     """Shows a Look, tells of changes. Built anew for each kind of image."""
 
     edited = Signal(object, bool)  # Look, final
 
-    def __init__(self) -> None:
+    def __init__(self, monitor: Monitor) -> None:
         super().__init__()
         self._image: Image | None = None
         self._look = Look()
         self.rows: dict[str, Row] = {}
-        self._lines = QVBoxLayout(self)
-        self._lines.setContentsMargins(10, 10, 10, 6)
+        self.screen_row = ScreenRow(monitor)
+        whole, self._lines = QVBoxLayout(self), QVBoxLayout()
+        whole.setContentsMargins(10, 10, 10, 6)
+        whole.setSpacing(16)
+        whole.addLayout(self._lines)
+        whole.addWidget(self.screen_row)
+        whole.addStretch()
         self._lines.setSpacing(8)
-        self._lines.addStretch()
 
     def set_image(self, image: Image | None, look: Look) -> None:
         """The rows that this kind of image has; `look`: the one it was opened with."""
         self._image, self._look = image, look
-        while self._lines.count() > 1:
+        while self._lines.count():
             item = self._lines.takeAt(0)
             gone = item.widget() if item else None
             if gone is not None:
@@ -61,11 +115,11 @@ class LookPanel(QWidget):
             made = NumberRow(control) if control.type == "float" else ChoiceRow(control)
             made.edited.connect(lambda v, final, n=control.name: self._edit(n, v, final))
             self.rows[control.name] = made
-            self._lines.insertWidget(self._lines.count() - 1, made)
+            self._lines.addWidget(made)
         if image.color is not None:
             note = QLabel(f"Camera white balance: {image.color.wb_source}")
             note.setProperty("role", "soft")
-            self._lines.insertWidget(self._lines.count() - 1, note)
+            self._lines.addWidget(note)
 
     def set_look(self, look: Look) -> None:
         """Show a look; silent."""
