@@ -95,8 +95,9 @@ class ShowBefore:
 
     def __call__(self, desk: Desk, cancelled: Stop) -> Iterator[Shown]:
         image, whole = self.image, Region.whole(self.image.height, self.image.width)
-        for block in tiles(self.region, BLOCK, whole.height, whole.width):
-            part = block.meet(self.region.aligned(12 * self.level).meet(whole))
+        region = one_slice(image, self.region)
+        for block in tiles(region, BLOCK, whole.height, whole.width):
+            part = block.meet(region.aligned(12 * self.level).meet(whole))
             pixels = region_pixels(image.pixels, image, part, self.level, self.look)
             store = develop(pixels, image, part, self.level, self.look)
             yield Shown("before", self.level, part, store)
@@ -165,12 +166,13 @@ class ShowAfter:
         region: Region,
         level: int,
     ) -> Iterator[Shown | Progress | Told]:
+        region = one_slice(image, region)
         yield Progress(0.0, None, "prepare")
         from core.render import Renderer, Tile  # kernels load here, on the worker
 
         renderer = Renderer(image, noise, self.recipe, desk, cancelled, self.threads)
         yield _told(renderer)
-        canvas = _Canvas(image, level, self.look)
+        canvas = _Canvas(image, level, self.look, region)
         total = max(region.meet(Region.whole(image.height, image.width)).area, 1)
         done, pace = 0, Pace()
         for tile in pace.over(renderer.tiles(region)):
@@ -233,22 +235,26 @@ def _scaled(region: Region, factor: float) -> Region:
 
 
 class _Canvas:
-    """Develops tiles as they come; seams again once the neighbour is there."""
+    """Develops what is looked at of tiles as they come; seams again once the neighbour is there."""
 
-    def __init__(self, image: Image, level: int, look: Look) -> None:
+    def __init__(self, image: Image, level: int, look: Look, region: Region) -> None:
         self.image, self.level, self.look = image, level, look
         self.whole = Region.whole(image.height, image.width)
+        self.seen = region.aligned(12 * level).meet(self.whole)
         self.done: dict[Region, Array] = {}
 
     def put(self, region: Region, pixels: Array) -> Iterator[tuple[Region, Array]]:
         """Developed pieces that this tile makes final."""
         self.done[region] = pixels
-        area = reach(self.image, region, self.level, self.look).meet(self.whole)
+        visible = region.meet(self.seen)
+        if not visible.area:
+            return
+        area = reach(self.image, visible, self.level, self.look).meet(self.whole)
         pixels = region_pixels(self, self.image, area, self.level, self.look)
         store = develop(pixels, self.image, area, self.level, self.look)
         step = self.level
-        for near in [near for near in self.done if near.meet(area).area]:
-            part = near.meet(area)
+        for near in [near for near in self.done if near.meet(area).meet(self.seen).area]:
+            part = near.meet(area).meet(self.seen)
             y, x = (part.y0 - area.y0) // step, (part.x0 - area.x0) // step
             h, w = -(-part.height // step), -(-part.width // step)
             yield part, np.ascontiguousarray(store[y : y + h, x : x + w])
@@ -266,8 +272,8 @@ class _Canvas:
     def __getitem__(self, key: Any) -> Array:
         """As Pixels: tiles that came, else the source."""
         rows, cols = key[-2:]
-        area = Region(rows.start, cols.start, rows.stop, cols.stop)
-        seen = np.array(self.image.pixels[key], np.float32)
+        area = Region(rows.start, cols.start, rows.stop, cols.stop, self.seen.front)
+        seen = np.array(self.image.pixels[area.index(self.image.axes)], np.float32)
         for tile in [tile for tile in self.done if tile.meet(area).area]:
             part = tile.meet(area)
             seen[(..., *part.within(area))] = self.done[tile][(..., *part.within(tile))]
@@ -287,8 +293,8 @@ class Judge:
     def __call__(self, desk: Desk, cancelled: Stop) -> Iterator[Any]:
         from core.measure import statistics
 
-        region = centre(self.region, JUDGED)
-        before = np.asarray(self.image.pixels[(..., *region.slices)], np.float32)
+        region = one_slice(self.image, centre(self.region, JUDGED))
+        before = np.asarray(self.image.pixels[region.index(self.image.axes)], np.float32)
         after = before
         if self.recipe.steps:
             from core.render import Renderer, assemble
@@ -296,6 +302,11 @@ class Judge:
             renderer = Renderer(self.image, self.noise, self.recipe, desk, cancelled)
             after = assemble(renderer, region)
         yield region, statistics(before, after, self.image, region, self.noise)
+
+
+def one_slice(image: Image, region: Region) -> Region:
+    """The region of what is looked at of a stack: its first slice where the region names none."""
+    return region if region.front else replace(region, front=((0, 1),) * len(image.stack))
 
 
 def centre(region: Region, most: int) -> Region:
@@ -306,7 +317,7 @@ def centre(region: Region, most: int) -> Region:
     height, width = int(region.height * shrink) // 12 * 12, int(region.width * shrink) // 12 * 12
     y0 = (region.y0 + (region.height - height) // 2) // 12 * 12
     x0 = (region.x0 + (region.width - width) // 2) // 12 * 12
-    return Region(y0, x0, y0 + height, x0 + width)
+    return Region(y0, x0, y0 + height, x0 + width, region.front)
 
 
 def denoised(

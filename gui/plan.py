@@ -12,7 +12,7 @@ from gui.session import Document
 
 SLOW = 0.35  # seconds a view may take before a proxy comes first
 AFFORDABLE = 30.0  # seconds of work for real pixels instead of a proxy, when zoomed out
-FIRST_GUESS = 4.0  # megapixels per second, until a method was measured
+FIRST_GUESS = 12.0  # megapixels per second, until a method was measured
 
 Cost = Callable[[Recipe, float], float | None]  # seconds for megapixels of a recipe, if known
 

@@ -51,7 +51,7 @@ def reach(image: Image, region: Region, level: int, look: Look) -> Region:
 def region_pixels(pixels: Pixels, image: Image, region: Region, level: int, look: Look) -> Array:
     """The pixels `develop` needs, cut from `pixels` (the image's own, or its denoised twin's)."""
     period = lcm(*image.cfa.period) if image.cfa else 1
-    return cut(pixels, reach(image, region, level, look), period)
+    return cut(pixels, reach(image, region, level, look), period, image.axes)
 
 
 def develop(pixels: Array, image: Image, region: Region, level: int, look: Look) -> U16:

@@ -79,7 +79,7 @@ def measure(window: Window, file: str, method: str) -> None:
     print(f"after, cold:            {time.perf_counter() - BEGIN:.2f} s from the start   "
           f"{gaps.take()}")  # fmt: skip
     wait(lambda: not window.bridge.busy)
-    window._close_image()
+    window.actions_by_id["close"].trigger()
     window.bridge._desk.cache.clear()
     gaps.take()
     again = time.perf_counter()
