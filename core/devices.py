@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 T = TypeVar("T")
 Failure = Literal["", "memory", "unsupported", "lost"]
@@ -128,6 +128,9 @@ def apply_fault(fault: Fault, number: int, call: Callable[[], T]) -> T:
     result = call()
     if fault.kind == "wrong":
         wrong: Any = result
+        if isinstance(wrong, dict):  # a method's layers
+            layers = cast("dict[str, Any]", wrong)
+            return cast("T", {name: layer * 1.1 + 0.1 for name, layer in layers.items()})
         return wrong * 1.1 + 0.1
     return result
 

@@ -162,7 +162,7 @@ class Engine:
         if close is not None:
             try:
                 close()
-            except Exception as raised:
+            except BaseException as raised:  # as above
                 error = error or raised
         self._emit(Finished(job, error))
         return True

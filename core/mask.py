@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from core.image import Image
 from core.tiles import Region, cut
 
-SHIFT = 4  # bits of a pixel's fraction that OpenCV draws with
 TURN = 72  # corners of an ellipse
+FAR = 1e9  # pixels from the origin that a corner may lie
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Shape:
         least = 3 if self.kind == "polygon" else 2
         if self.kind not in ("rectangle", "ellipse", "polygon") or len(self.points) < least:
             raise ValueError("a mask is of rectangles, ellipses and polygons with their corners")
-        if not all(len(p) == 2 and np.isfinite(p).all() for p in self.points):
-            raise ValueError("corners of a mask are pairs of finite numbers")
+        if not all(len(p) == 2 and (np.abs(p) <= FAR).all() for p in self.points):
+            raise ValueError(f"corners of a mask are pairs of numbers up to {FAR:g}")
 
     def outline(self) -> NDArray[np.float64]:
         """Its corners (y, x), shape (n, 2)."""
@@ -64,17 +64,15 @@ class Mask:
 
     def weights(self, region: Region) -> NDArray[np.float32]:
         """0..1 for the region's pixels, shape (height, width); the same whatever the tile."""
-        import cv2
-
         wide = region.grow(int(np.ceil(2 * self.feather)) + 1 if self.feather > 0 else 0)
         found = np.zeros((wide.height, wide.width), np.float32)
         for shape in self.shapes:
-            corners = (shape.outline() - (wide.y0 + 0.5, wide.x0 + 0.5)) * 2**SHIFT
-            flat = np.rint(corners[:, ::-1]).astype(np.int32)
-            cv2.fillPoly(found, [flat], (1.0,), cv2.LINE_8, SHIFT)
+            found[_inside(shape.outline(), wide)] = 1
         if self.image is not None:
             found = np.maximum(found, _shades(self.image, wide))
         if self.feather > 0:
+            import cv2
+
             edge = 2 * int(np.ceil(2 * self.feather)) + 1
             size, sigma = (edge, edge), self.feather / 2
             found = np.asarray(
@@ -103,6 +101,22 @@ class Mask:
             raise ValueError("the feather of a mask lies between 0 and 4096 pixels")
         path = data.get("image")
         return Mask(shapes, feather, bool(data.get("invert")), images[path] if path else None)
+
+
+def _inside(outline: NDArray[np.float64], region: Region) -> NDArray[np.bool_]:
+    """Pixels whose centre an outline encloses (even-odd).
+
+    Computed from sensor coordinates alone, so that tiles agree; OpenCV's polygons do not.
+    """
+    turns = np.zeros((region.height, region.width + 1), np.int32)
+    for (ya, xa), (yb, xb) in zip(outline, np.roll(outline, -1, 0), strict=True):
+        ends = np.clip(np.ceil(np.array([ya, yb]) - 0.5), region.y0, region.y1)
+        rows = np.arange(int(ends.min()), int(ends.max()))
+        if rows.size:
+            cross = xa + (rows + 0.5 - ya) * ((xb - xa) / (yb - ya))
+            cols = np.clip(np.ceil(cross - 0.5) - region.x0, 0, region.width).astype(np.intp)
+            turns[rows - region.y0, cols] += 1
+    return turns[:, :-1].cumsum(1) % 2 == 1
 
 
 def _shades(image: Image, region: Region) -> NDArray[np.float32]:

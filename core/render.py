@@ -12,7 +12,6 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
@@ -21,6 +20,7 @@ from core.image import Array, Image, Pixels
 from core.method import Cancelled, Context, Planes
 from core.noise.model import Noise, PoissonGaussian
 from core.ops.domain import Domain, Models, filled, lost
+from core.part import Part, seen
 from core.plan import Plan, plan
 from core.recipe import Recipe, Step
 from core.runner import Failed, Runner
@@ -56,7 +56,9 @@ class Tile:
         if step.mask is not None:
             share = step.mask.weights(self.region) * share
         before = self.before.astype(np.float32, copy=False)
-        return before + share * (self.after - before)
+        with np.errstate(invalid="ignore"):
+            found = before + share * (self.after - before)
+        return np.where(np.isfinite(before), found, before) if lost(before) else found
 
 
 class Renderer:
@@ -88,7 +90,7 @@ class Renderer:
         Raises Cancelled, and MemoryError when even one tile at a time does not fit.
         """
         last = len(self.plans) - 1
-        yield from self._prepare()
+        yield from self._prepared()
         missing: list[Region] = []
         for tile in self._grid(last, region):
             found = self._cached(last, tile)
@@ -98,17 +100,18 @@ class Renderer:
                 yield found
         if missing:
             yield from self._timed(last, missing[0])
+            yield from self._prepared()
             yield from self._compute(last, missing)
 
     def _grid(self, index: int, region: Region) -> list[Region]:
         laid, (height, width) = self.plans[index], self.image.pixels.shape[-2:]
         return tiles(region, laid.grid, height, width, laid.grids)
 
-    def _context(self, index: int, region: Region | None = None) -> Context:
+    def _context(self, index: int, torch: str, region: Region | None = None) -> Context:
         planes = self.plans[index].packing.planes
         count = max(planes) + 1
         white = PoissonGaussian((0.0,) * count, (1.0,) * count)
-        return Context(white, planes, self.runners[index].torch, 1, self._stopped, region)
+        return Context(white, planes, torch, 1, self._stopped, region)
 
     def _stopped(self) -> bool:
         return self._closed or self._cancelled()
@@ -119,37 +122,74 @@ class Renderer:
         return self.image.id, self.noise, earlier, self.recipe.steps[index].work
 
     def _key(self, index: int, tile: Region, what: str = "tile") -> Hashable:
-        kinds = tuple(runner.device.kind for runner in self.runners[: index + 1])
+        kinds = tuple(runner.here.device.kind for runner in self.runners[: index + 1])
         return what, *self._base(index), self.plans[index].tile, kinds, tile
 
-    def _prepare(self) -> Iterator[float]:
+    def _prepared(self) -> Iterator[float | str]:
+        """See to it that every step is prepared where it is to be computed."""
         for index, runner in enumerate(self.runners):
-            key = ("state", *self._base(index), runner.torch)
-            found = self.cache.get(key)
-            if found is not None:
-                runner.state = found[0]
-                continue
-            begin = time.perf_counter()
-            yield from runner.prepare(self.image, self._context(index))
-            # the runner keeps it, too: the cache may drop it before the last tile
-            self.cache.put(key, (runner.state,), time.perf_counter() - begin)
+            while not runner.ready:
+                try:
+                    yield from self._prepare(index)
+                except (Failed, MemoryError) as error:
+                    yield self._elsewhere(error, runner.method.title)
+
+    def _prepare(self, index: int) -> Iterator[float]:
+        runner = self.runners[index]
+        key = ("state", *self._base(index), runner.torch)
+        found = self.cache.get(key)
+        if found is not None:
+            runner.know(found[0])
+            return
+        begin = time.perf_counter()
+        state = yield from runner.prepare(self.image, self._context(index, runner.torch))
+        # the runner keeps it, too: the cache may drop it before the last tile
+        self.cache.put(key, (state,), time.perf_counter() - begin)
 
     def _timed(self, index: int, region: Region) -> Iterator[str]:
         """The device for the last step, by a tile on each where that is not known yet."""
-        runner = self.runners[index]
+        runner, told = self.runners[index], list[str]()
         before = runner.why
-        runner.settle(lambda: self._patch(index, region), region.area / 1e6)
+
+        def trial() -> object:
+            while True:
+                told.extend(each for each in self._prepared() if isinstance(each, str))
+                try:
+                    return self._patch(index, region)
+                except Failed as failed:
+                    if failed.runner is runner:  # its device is what is tried
+                        raise failed.error from None
+                    told.append(self._elsewhere(failed))
+
+        try:
+            runner.settle(trial, region.area / 1e6)
+        except (Failed, MemoryError) as error:
+            self._elsewhere(error)
+        yield from told
         if runner.why != before:
             yield runner.why
 
-    def _compute(self, index: int, missing: list[Region]) -> Iterator[Tile | str]:
-        """Some tiles at a time; out of memory runs one at a time, with the same result."""
+    def _elsewhere(self, error: Failed | MemoryError, what: str = "One tile") -> str:
+        """Work goes on on another device: what to tell. Raises where there is none."""
+        told = error.runner.failed(error) if isinstance(error, Failed) else ""
+        if told:
+            return told
+        if _out_of_memory(error):
+            raise MemoryError(f"{what} does not fit into memory: close other programs.") from None
+        raise error.error if isinstance(error, Failed) else error
+
+    def _workers(self, index: int) -> int:
         runner = self.runners[index]
-        workers = min(self.threads, runner.workers) if runner.on_cpu else runner.workers
+        return min(self.threads, runner.workers) if runner.on_cpu else runner.workers
+
+    def _compute(self, index: int, missing: list[Region]) -> Iterator[Tile | float | str]:
+        """Some tiles at a time; out of memory runs one at a time, with the same result."""
+        workers = self._workers(index)
         queue = list(reversed(missing))
         running: dict[Future[Tile], tuple[Region, bool]] = {}  # bool: nothing runs beside it
         uses_torch = any(step.method.tensors for step in self.recipe.steps)
-        pool = ThreadPoolExecutor(workers, "tile", initializer=_one_thread, initargs=(uses_torch,))
+        most = max(workers, self.threads)  # another device may want more
+        pool = ThreadPoolExecutor(most, "tile", initializer=_one_thread, initargs=(uses_torch,))
         try:
             while queue or running:
                 self._check()
@@ -168,14 +208,10 @@ class Renderer:
                     queue.append(region)
                     if _out_of_memory(error) and not alone:
                         workers = 1
-                    elif told := error.runner.failed(error) if isinstance(error, Failed) else "":
-                        yield told
-                    elif _out_of_memory(error):
-                        raise MemoryError(
-                            "One tile does not fit into memory: close other programs."
-                        ) from None
-                    else:
-                        raise getattr(error, "error", error)
+                        continue
+                    yield self._elsewhere(error)
+                    yield from self._prepared()
+                    workers = self._workers(index)
         finally:
             self._closed = True
             pool.shutdown(wait=True, cancel_futures=True)
@@ -204,7 +240,8 @@ class Renderer:
         layers = layers or self._patch(index, region)
         if index:
             layers["before"] = self._input(index, region)
-        self.cache.put(key, tuple(layers.items()), time.perf_counter() - begin)
+        if key == self._key(index, region):  # else a device failed meanwhile: it is mixed
+            self.cache.put(key, tuple(layers.items()), time.perf_counter() - begin)
         before = layers.pop("before", None)
         before = self._input(index, region) if before is None else before
         return Tile(region, before, layers.pop("image"), layers)
@@ -234,12 +271,13 @@ class Renderer:
     def _patch(self, index: int, region: Region) -> Layers:
         """Compute a region that begins on the method's grid: stored units, shape of the region."""
         laid, step, runner = self.plans[index], self.recipe.steps[index], self.runners[index]
+        place = runner.here
         need = laid.need(region.aligned(laid.align))
         source, deep = laid.flat(self._source(index, need))
         inner, _ = laid.flat(self._input(index, region))
-        lane = runner.lane()
-        domain = Domain(laid.packing, self.image.levels, self._models(laid), runner.torch, lane)
-        context = self._context(index, need)
+        lane = runner.lane(place)
+        domain = Domain(laid.packing, self.image.levels, self._models(laid), place.torch, lane)
+        context = self._context(index, place.torch, need)
         context.check()
         shape = region.shape(self.image.axes, self.image.pixels.shape)
         halo = laid.halo // laid.packing.period
@@ -247,8 +285,8 @@ class Renderer:
         with lane or nullcontext():
             planes = laid.together(domain.enter(source, need.y0, need.x0), deep)
             if step.inputs:
-                context = replace(context, inputs=self._inputs(step, domain, laid, need))
-            for name, values in runner.call(planes, context).items():
+                context = replace(context, inputs=self._inputs(index, domain, need))
+            for name, values in runner.call(place, planes, context).items():
                 if values is planes:
                     flat = inner.astype(np.float32)  # the unbiased inverse is none of what was kept
                 elif name == "image":
@@ -269,14 +307,16 @@ class Renderer:
             )
         return tuple(self.noise.of(color) for color in colors)
 
-    def _inputs(self, step: Step, domain: Domain, laid: Plan, need: Region) -> dict[str, Planes]:
+    def _inputs(self, index: int, domain: Domain, need: Region) -> dict[str, Planes]:
         """Further images of a step over the tile, above black, packed as it is."""
+        laid, step = self.plans[index], self.recipe.steps[index]
         found: dict[str, Planes] = {}
         signal = ((0.0, 1.0),) * len(laid.packing.planes)
         for name, image in step.inputs:
             if image.pixels.shape != self.image.pixels.shape:
                 raise ValueError(f"The {name} image must have the size of the picture.")
-            flat, deep = laid.flat(cut(image.pixels, need, laid.packing.phase, image.axes))
+            known = self._known(index, need, lambda _, image=image: image.pixels)
+            flat, deep = laid.flat(known)
             theirs = replace(domain, levels=image.levels, models=signal)
             found[name] = laid.together(theirs.enter(flat, need.y0, need.x0), deep)
         return found
@@ -286,13 +326,13 @@ class Renderer:
         if index == 0:
             return self.image.pixels
         shape, axes = self.image.pixels.shape, self.image.axes
-        area = _seen(region, shape, self.plans[index].packing.phase, axes)
+        area = seen(region, shape, self.plans[index].packing.phase, axes)
         part = np.empty(area.shape(axes, shape), np.float32)
         step = self.recipe.steps[index - 1]
         for cell in self._grid(index - 1, area):
             tile, here = self._tile(index - 1, cell), cell.meet(area)
             part[here.inside(area, axes)] = tile.blended(step)[here.inside(cell, axes)]
-        return _Window(part, area, shape, axes)
+        return Part(part, area, shape, axes)
 
     def _input(self, index: int, region: Region) -> Array:
         """Step `index`'s input over a region of the image: a view where it is the image's own."""
@@ -300,13 +340,16 @@ class Renderer:
 
     def _source(self, index: int, need: Region) -> Array:
         """Step `index`'s input over `need`, border mirrored, no-data filled from its neighbours."""
+        return self._known(index, need, lambda area: self._pixels(index, area))
+
+    def _known(self, index: int, need: Region, pixels: Callable[[Region], Pixels]) -> Array:
         phase, axes = self.plans[index].packing.phase, self.image.axes
-        source = cut(self._pixels(index, need), need, phase, axes)
+        source = cut(pixels(need), need, phase, axes)
         if not lost(source):
             return source
         reach = self.plans[index].halo or phase
         wide = need.grow(reach)
-        source = cut(self._pixels(index, wide), wide, phase, axes)
+        source = cut(pixels(wide), wide, phase, axes)
         return filled(source, phase, reach)[(..., *need.within(wide))]
 
 
@@ -324,47 +367,6 @@ def _one_thread(uses_torch: bool) -> None:
         import cv2
 
         cv2.setNumThreads(1)
-
-
-def _seen(need: Region, sizes: tuple[int, ...], period: int, axes: str) -> Region:
-    """The part of the image that `need`, mirrored at the borders, looks at."""
-    height, width = sizes[-2:]
-    whole = Region.whole(height, width)
-    reach = max(-need.y0, -need.x0, need.y1 - height, need.x1 - width, 0) + period
-    area = need.meet(whole).grow(reach).meet(whole)
-    lengths = [n for a, n in zip(axes[:-2], sizes[:-2], strict=True) if a != "c"]
-    front: list[tuple[int, int]] = []
-    for (start, stop), length in zip(need.front, lengths, strict=bool(need.front)):
-        over = max(-start, stop - length, 0)
-        front.append((max(min(start, length - over), 0), min(max(stop, over), length)))
-    return replace(area, front=tuple(front))
-
-
-@dataclass(frozen=True)
-class _Window:
-    """A part of an image that answers as the whole would."""
-
-    part: Array
-    area: Region
-    shape: tuple[int, ...]
-    axes: str
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return self.part.dtype
-
-    def __getitem__(self, key: Any) -> Array:
-        *front, rows, cols = key
-        y, x = self.area.y0, self.area.x0
-        moved = [slice(None)] * (self.part.ndim - 2)
-        if front and front[0] is not Ellipsis and self.area.front:
-            starts = iter(start for start, _ in self.area.front)
-            for axis, (letter, span) in enumerate(zip(self.axes[:-2], front, strict=True)):
-                first = 0 if letter == "c" else next(starts)
-                if span.start is not None:
-                    moved[axis] = slice(span.start - first, span.stop - first)
-        rows = slice(rows.start - y, rows.stop - y)
-        return self.part[(*moved, rows, slice(cols.start - x, cols.stop - x))]
 
 
 def assemble(

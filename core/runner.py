@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
 from math import prod
 from typing import Any, cast
 
@@ -31,6 +32,15 @@ class Failed(Exception):
         return failure(self.error) == "memory"
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a tile is computed: one look at a runner, which may change its device meanwhile."""
+
+    device: Device
+    torch: str  # what torch calls it
+    state: Any  # what the method prepared there
+
+
 class Runner:
     """A method laid over an image, on the device that the desk's roster chose."""
 
@@ -39,8 +49,9 @@ class Runner:
         self.method: Method = laid.method
         self.isolated = Isolated(self.method, desk.children) if apart(
             self.method, desk.registry) else None  # fmt: skip
-        self.device, self.why = desk.roster.choose(self.method)
-        self.state: Any = None
+        self.device, self.why = self._choose()
+        self.here = Place(self.device, self.torch, None)
+        self._states: dict[str, Any] = {}  # prepared, by place
         self._lanes = threading.local()
 
     @property
@@ -64,6 +75,18 @@ class Runner:
         room = self._desk.memory // 2 or limit(self.device)
         return in_flight(room, size, self.laid.needs.cost, threads)
 
+    @property
+    def ready(self) -> bool:
+        """Is it prepared for its device? If so, tiles go there from now on."""
+        if self.torch not in self._states:
+            return False
+        self.here = Place(self.device, self.torch, self._states[self.torch])
+        return True
+
+    def know(self, state: Any) -> None:
+        """What was prepared for its device before."""
+        self._states[self.torch] = state
+
     def settle(self, trial: Callable[[], object], megapixels: float) -> None:
         """Where there is a choice of devices that nobody has timed: time one tile on each."""
         if len([row for row in self._desk.roster.rows() if row.usable]) < 2 or self.isolated:
@@ -76,59 +99,67 @@ class Runner:
         timed = Trial(run, megapixels, self._desk.threads)
         self.device, self.why = self._desk.roster.choose(self.method, timed)
 
-    def prepare(self, image: Image, ctx: Context) -> Generator[float, None, None]:
+    def prepare(self, image: Image, ctx: Context) -> Generator[float, None, Any]:
         """Method.prepare; the state stays here (and, where it is isolated, in the child)."""
-        if self.isolated is not None:
-            yield from self.isolated.prepare(image, ctx)
-            self.state = self.isolated
-            return
-        try:
-            self.state = yield from self.method.prepare(image, ctx)
-        except Exception as error:
-            raise self._judged(error) from error
-
-    def call(self, planes: Planes, ctx: Context) -> dict[str, Planes]:
-        """Method.run by name of its layers; `planes` themselves where nothing was changed."""
         device = self.device
         try:
             if self.isolated is not None:
-                host = self.state if isinstance(self.state, Isolated) else self.isolated
-                return _named(host.run(planes, ctx))
-            return self._desk.roster.run(device, lambda: self._call(planes, ctx))
+                yield from self.isolated.prepare(image, ctx)
+                state = self.isolated
+            else:
+                state = yield from self.method.prepare(image, ctx)
         except Exception as error:
             raise self._judged(error, device) from error
+        self.know(state)
+        return state
 
-    def lane(self) -> Any:
+    def call(self, place: Place, planes: Planes, ctx: Context) -> dict[str, Planes]:
+        """Method.run by name of its layers; `planes` themselves where nothing was changed."""
+        try:
+            if self.isolated is not None:
+                host = place.state if isinstance(place.state, Isolated) else self.isolated
+                return _named(host.run(planes, ctx))
+            return self._desk.roster.run(place.device, lambda: self._call(planes, place.state, ctx))
+        except Exception as error:
+            raise self._judged(error, place.device) from error
+
+    def lane(self, place: Place) -> Any:
         """This thread's own stream and pinned memory on a CUDA device; None on others."""
-        if not self.torch.startswith("cuda"):
+        if not place.torch.startswith("cuda"):
             return None
         from core import cuda
 
         known = getattr(self._lanes, "known", None)
-        if known is None or known[0] != self.torch:
-            known = self._lanes.known = self.torch, cuda.Lane(self.torch)
+        if known is None or known[0] != place.torch:
+            known = self._lanes.known = place.torch, cuda.Lane(place.torch)
         return known[1]
 
     def failed(self, failed: Failed) -> str:
         """Go on elsewhere, if the device is to blame: returns what to tell, "" if it is not."""
+        if failed.device != self.device:  # another tile has changed it already
+            return self.why
         told = self._desk.roster.failed(failed.device, self.method, failed.error)
-        if told or failed.device != self.device:  # another tile has changed it already
-            self.device, self.why = self._desk.roster.choose(self.method)
-            return told or self.why
-        return ""
+        if told:
+            self.device, self.why = self._choose()
+        return told
 
-    def _judged(self, error: Exception, device: Device = CPU) -> Exception:
+    def _choose(self) -> tuple[Device, str]:
+        if self.isolated is not None:  # its process gets arrays, and computes where it likes
+            return CPU, f"CPU: {self.method.title} runs in a process of its own."
+        return self._desk.roster.choose(self.method)
+
+    def _judged(self, error: Exception, device: Device) -> Exception:
         if isinstance(error, Cancelled) or not failure(error):
             return error
         return Failed(self, device, error)
 
-    def _call(self, planes: Planes, ctx: Context) -> dict[str, Planes]:
+    def _call(self, planes: Planes, state: Any, ctx: Context) -> dict[str, Planes]:
         given = planes
         if self.method.tensors and is_array(planes):
             import torch
 
             given = torch.from_numpy(planes)  # pyright: ignore[reportUnknownMemberType]
-        named = _named(self.method.run(given, self.state, ctx))
+        named = _named(self.method.run(given, state, ctx))
         if given is planes:
             return named
         return {n: planes if v is given else v.detach().cpu().numpy() for n, v in named.items()}

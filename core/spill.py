@@ -169,11 +169,15 @@ def scratch(shape: tuple[int, ...], limit: int, base: Path | None = None) -> Arr
     size = 4 * int(np.prod(shape, dtype=np.int64))
     if size <= limit:
         return np.empty(shape, np.float32)
-    with tempfile.TemporaryFile(prefix=PREFIX, dir=base or disk()) as file:
-        if shutil.disk_usage(base or disk()).free < size + SPARE // 4:
-            raise OSError(f"{size / 1e9:.1f} GB of temporary room are needed: free some disk space")
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(file.fileno(), 0, size)
-        else:
-            file.truncate(size)
-        return np.memmap(file, np.float32, "r+", 0, shape)
+    try:
+        with tempfile.TemporaryFile(prefix=PREFIX, dir=base or disk()) as file:
+            if shutil.disk_usage(base or disk()).free < size + SPARE // 4:
+                raise OSError("the disk is nearly full")
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, size)
+            else:
+                file.truncate(size)
+            return np.memmap(file, np.float32, "r+", 0, shape)
+    except OSError:
+        need = f"{size / 1e9:.1f} GB of temporary room are needed: free some disk space"
+        raise OSError(need) from None

@@ -111,8 +111,10 @@ def _numbers(source: Array) -> Array:
 
 
 def lost(source: Array) -> bool:
-    """Are there samples that are no finite number (no-data)?"""
-    return source.dtype.kind == "f" and not bool(np.isfinite(source).all())
+    """Are there samples that are no finite number in float32 (no-data)?"""
+    if source.dtype.kind != "f":
+        return False
+    return not bool((np.abs(source) <= np.finfo(np.float32).max).all())
 
 
 def filled(source: Array, period: int, reach: int) -> Array:
@@ -122,7 +124,7 @@ def filled(source: Array, period: int, reach: int) -> Array:
     """
     import cv2
 
-    source = source.astype(np.float32)
+    source = np.array(source, np.float32, order="C")  # what reshape() gives below is a view
 
     def box(values: Array) -> Array:
         edge = cv2.BORDER_CONSTANT

@@ -1,0 +1,52 @@
+"""Part: the part of an image that a tile looks at, where the whole is not in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from core.image import Array
+from core.tiles import Region
+
+
+def seen(need: Region, sizes: tuple[int, ...], period: int, axes: str) -> Region:
+    """The part of the image that `need`, mirrored at the borders, looks at."""
+    height, width = sizes[-2:]
+    whole = Region.whole(height, width)
+    reach = max(-need.y0, -need.x0, need.y1 - height, need.x1 - width, 0) + period
+    area = need.meet(whole).grow(reach).meet(whole)
+    lengths = [n for a, n in zip(axes[:-2], sizes[:-2], strict=True) if a != "c"]
+    front: list[tuple[int, int]] = []
+    for (start, stop), length in zip(need.front, lengths, strict=bool(need.front)):
+        over = max(-start, stop - length, 0)
+        front.append((max(min(start, length - over), 0), min(max(stop, over), length)))
+    return replace(area, front=tuple(front))
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of an image that answers as the whole would."""
+
+    part: Array
+    area: Region
+    shape: tuple[int, ...]
+    axes: str
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.part.dtype
+
+    def __getitem__(self, key: Any) -> Array:
+        *front, rows, cols = key
+        y, x = self.area.y0, self.area.x0
+        moved = [slice(None)] * (self.part.ndim - 2)
+        if front and front[0] is not Ellipsis and self.area.front:
+            starts = iter(start for start, _ in self.area.front)
+            for axis, (letter, span) in enumerate(zip(self.axes[:-2], front, strict=True)):
+                first = 0 if letter == "c" else next(starts)
+                if span.start is not None:
+                    moved[axis] = slice(span.start - first, span.stop - first)
+        rows = slice(rows.start - y, rows.stop - y)
+        return self.part[(*moved, rows, slice(cols.start - x, cols.stop - x))]
