@@ -6,10 +6,9 @@ current job has shown something (cancelling on every move would show nothing dur
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import ClassVar
 
 from PySide6.QtCore import QCoreApplication, QEvent, QObject, QTimer, Signal
@@ -275,13 +274,14 @@ class Bridge(QObject):
     def _take(self) -> None:
         """At most one piece of picture: then the event loop has its turn (paint, mouse, keys)."""
         shown = False
-        with contextlib.suppress(Empty):
-            while not shown:
+        try:
+            while not shown and not self._mail.empty():
                 event = self._mail.get_nowait()
                 shown = isinstance(event, Yielded) and isinstance(event.value, Shown)
                 self._deliver(event)
-        if not self._mail.empty():
-            self._turn.start()
+        finally:
+            if not self._mail.empty():
+                self._turn.start()
 
     def _deliver(self, event: Event) -> None:
         receive = self._guests.get(event.job)
@@ -331,8 +331,9 @@ class Bridge(QObject):
 
     def _progress(self, job: Job, value: Progress) -> None:
         work = job.work
-        if isinstance(work, ShowAfter | Export) and value.rate and not _partly(work):
-            self.rates.learn(work.recipe, value.rate, self._where.get(job, "cpu"))
+        if isinstance(work, ShowAfter | Export) and value.rate:
+            partly = isinstance(work, ShowAfter) and (work.coarse or work.threads > 0)
+            self.rates.learn(work.recipe, value.rate, self._where.get(job, "cpu"), partly)
         if not job.stopped:
             self.progressed.emit(value, "export" if isinstance(work, Export) else "view")
 
@@ -370,11 +371,6 @@ class Bridge(QObject):
 def _result(d: Document) -> tuple[object, ...]:
     """What the denoised picture on screen depends on."""
     return d.recipe, d.noise, d.look.stored
-
-
-def _partly(work: ShowAfter | Export) -> bool:
-    """Was it a proxy, or did it leave a core to the window?"""
-    return isinstance(work, ShowAfter) and (work.coarse or work.threads > 0)
 
 
 def _timer(ms: int, call: object) -> QTimer:

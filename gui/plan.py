@@ -44,7 +44,8 @@ def stages(
         slow = seconds > SLOW and coarse > 1 and not blends
         if slow:
             found.append(replace(full, level=coarse, coarse=True))
-        if not (slow and held) and (seconds < AFFORDABLE or not slow):
+        affordable = level == 1 or seconds < AFFORDABLE  # at 100 % nothing but real pixels will do
+        if not (slow and held) and (affordable or not slow):
             found.append(full)
     return found
 

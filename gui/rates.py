@@ -17,8 +17,14 @@ class Rates:
     def __init__(self, settings: QSettings) -> None:
         self._settings = settings
 
-    def learn(self, recipe: Recipe, rate: float, device: str = "cpu") -> None:
-        """Megapixels per second that were just measured."""
+    def learn(self, recipe: Recipe, rate: float, device: str = "cpu", partly: bool = False) -> None:
+        """Megapixels per second that were just measured.
+
+        `partly`: on a small proxy, or with a core left to others: the machine is at least as fast.
+        """
+        known = self._known(recipe)
+        if partly and known and known[0] * rate <= 1:
+            return
         if recipe.steps and rate > 0 and math.isfinite(rate):
             self._settings.setValue(_key(recipe), f"{1 / rate:.4g} {device}")
 

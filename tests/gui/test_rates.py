@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from PySide6.QtCore import QSettings
 
+from core.image import Image
+from core.noise.model import PoissonGaussian
 from core.recipe import Recipe, Step
 from core.registry import load
+from core.tiles import Region
+from gui.plan import stages
 from gui.rates import Rates, duration
+from gui.session import Document
 
 
 @pytest.fixture
@@ -39,6 +45,30 @@ def test_a_file_takes_longer_than_its_denoising(settings):
     rates.learn_file(recipe("dct"), 10, 15)
     assert rates.file(recipe("dct"), 20) == 30
     assert rates.file(recipe("fast"), 20) is None
+
+
+def test_a_proxy_says_how_fast_it_is_at_least(settings):
+    rates = Rates(settings)
+    rates.learn(recipe("dct"), 1.0)
+    rates.learn(recipe("dct"), 0.5, partly=True)
+    assert rates.seconds(recipe("dct"), 10) == 10
+    rates.learn(recipe("dct"), 2.0, partly=True)
+    assert rates.seconds(recipe("dct"), 10) == 5
+
+
+def test_plan_shows_real_pixels_at_full_size_whatever_they_cost(settings):
+    """A first tile that compiled its kernels made a machine seem too slow for anything."""
+    image = Image(np.zeros((3000, 4000), np.uint16))
+    d = Document(image, recipe("dct"), PoissonGaussian((1.0,), (1.0,)))
+    region = Region(0, 0, 1000, 1600)
+
+    def plan(level, held=False):
+        found = stages(d, [(region, level)], (1, 2, 4), lambda *_: 1000.0, 0, held, False)
+        return [(work.level, work.coarse) for work in found]
+
+    assert plan(1) == [(2, True), (1, False)]
+    assert plan(2) == [(2, True)]  # zoomed out a coarse one has to do
+    assert plan(1, held=True) == [(2, True)]
 
 
 @pytest.mark.parametrize("nonsense", ["", "x cpu", "nan cpu", "-1 cpu", "0 cpu"])
