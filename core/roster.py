@@ -5,7 +5,6 @@ Nothing is silent: every choice comes with a sentence for the status line.
 
 from __future__ import annotations
 
-import importlib.metadata
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -288,6 +287,8 @@ def _trusted(device: Device) -> bool:
 
 
 def _torch_version() -> str:
+    import importlib.metadata  # not for the first paint
+
     try:
         return importlib.metadata.version("torch")
     except importlib.metadata.PackageNotFoundError:  # in a bundle
