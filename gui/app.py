@@ -10,7 +10,6 @@ from PySide6.QtCore import QSettings, QTimer
 from PySide6.QtWidgets import QApplication
 
 from core.desk import Desk
-from core.files import Decoder
 from gui import theme
 from gui.bridge import Bridge
 from gui.files import Memory, Recent, folder
@@ -25,7 +24,7 @@ def build(settings: QSettings, memory: Path) -> Window:
     """The whole program behind one window. Close the window to end its threads."""
     session = Session()
     viewer = Viewer()
-    bridge = Bridge(session, viewer, Desk(decoder=Decoder(warm=True)), Rates(settings))
+    bridge = Bridge(session, viewer, Desk(), Rates(settings))
     monitor = Monitor(settings)
     return Window(session, viewer, bridge, Recent(settings), Memory(memory), monitor)
 

@@ -15,6 +15,7 @@ from PySide6.QtCore import QCoreApplication, QEvent, QObject, QTimer, Signal
 
 from core.desk import Desk
 from core.engine import Engine, Event, Finished, Job, Work, Yielded
+from core.files import Decoder
 from core.format import Output
 from core.job import (
     Export,
@@ -47,13 +48,14 @@ NICE = {"compute": 5, "batch": 10}  # the window comes first, also where all cor
 
 
 @dataclass(frozen=True)
-class LoadPainter:
-    """OpenCV resamples what is painted: loaded on a worker before there is anything to paint."""
+class GetReady:
+    """What the first file needs and the first paint does not: a decoder that waits, OpenCV."""
 
     worker: ClassVar[str] = "files"
 
     def __call__(self, desk: Desk, cancelled: Callable[[], bool]) -> Iterator[object]:
-        import cv2
+        desk.decoder = Decoder(warm=True)
+        import cv2  # what is painted is resampled with it
 
         yield cv2.__version__
 
@@ -93,7 +95,7 @@ class Bridge(QObject):
 
     def start(self) -> None:
         """Load plugins, then the engine's libraries, while the window already works."""
-        self._submit(LoadPainter(), "painter")
+        self._submit(GetReady(), "ready")
         self._submit(LoadMethods(), "plugins")
 
     def open(self, path: str) -> None:
@@ -131,7 +133,7 @@ class Bridge(QObject):
         self._throttle.stop()
         self._rest.stop()
         for job in self._running:
-            if not isinstance(job.work, LoadMethods | LoadPainter | Warm):
+            if not isinstance(job.work, LoadMethods | GetReady | Warm):
                 job.stop()
         self._tell_idle()
 

@@ -6,7 +6,6 @@ from PySide6.QtWidgets import QMessageBox, QWidget
 
 from core import __version__
 from gui import actions
-from gui.queue_panel import COMMANDS
 
 HELD = (
     ("Blink before/after, held", "B"),
@@ -17,6 +16,8 @@ HELD = (
 
 def keys(parent: QWidget) -> None:
     """All shortcuts."""
+    from gui.queue_panel import COMMANDS  # made after the first paint
+
     found = [
         (command.text.rstrip("…"), ", ".join(command.keys))
         for parts in actions.MENUS.values()

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QStackedWidget,
     QTabWidget,
     QToolBar,
+    QVBoxLayout,
     QWidget,
 )
 
@@ -33,7 +34,6 @@ from gui.look_panel import LookPanel
 from gui.monitor import Monitor
 from gui.noise_panel import NoisePanel
 from gui.panel import MethodPanel
-from gui.queue_panel import QueuePanel
 from gui.rates import duration
 from gui.recipes import Recipes
 from gui.session import Document, Session, State
@@ -43,6 +43,7 @@ from gui.status import Status
 from gui.turns import Turns
 from gui.viewer import Compare, Viewer
 
+QUEUE = 2  # its page in the upper dock
 PAN = 120  # logical pixels that an arrow key moves the picture
 
 
@@ -66,8 +67,7 @@ class Window(QMainWindow):
         self.documents = Documents(self, session, viewer, bridge, recent, memory, say)
         self.edits = Edits(session, viewer, bridge, say, self._show_picking)
         self.recipes = Recipes(self, session, say)
-        self.batch = Batch(bridge, self)
-        self.queue = QueuePanel(self.batch, self._settings)
+        self._queue_page = QVBoxLayout()  # filled after the first paint
         self._turns = Turns(self)
         samples = sorted(resources.path("samples").glob("*.dng"))
         self.start = StartPage(samples, recent.paths())
@@ -91,6 +91,12 @@ class Window(QMainWindow):
 
     def begin(self, paths: list[str]) -> None:
         """After the first paint: load plugins, then open what was named."""
+        from gui.queue_panel import QueuePanel
+
+        self.batch = Batch(self.bridge, self)
+        self.queue = QueuePanel(self.batch, self._settings)
+        self._queue_page.addWidget(self.queue)
+        self.batch.moved_on.connect(self._queue_moved_on)
         self.documents.begin(paths)
         self.bridge.start()
         self.monitor.begin(self)
@@ -126,8 +132,11 @@ class Window(QMainWindow):
             for name in group:
                 bar.addAction(self.actions_by_id[name])
         self.addToolBar(bar)
+        queue = QWidget()
+        queue.setLayout(self._queue_page)
+        self._queue_page.setContentsMargins(0, 0, 0, 0)
         docks = [
-            self._dock("Denoise", {"Denoise": self.panel, "View": self.look, "Queue": self.queue}),
+            self._dock("Denoise", {"Denoise": self.panel, "View": self.look, "Queue": queue}),
             self._dock("Measure", {"Statistics": self.statistics, "Noise": self.noise}),
         ]
         self.resizeDocks(docks, [380, 380], Qt.Orientation.Horizontal)
@@ -179,7 +188,6 @@ class Window(QMainWindow):
         self.viewer.roiChanged.connect(edits.roi_drawn)
         self.viewer.pointerMoved.connect(self._pointed)
         self.monitor.changed.connect(self.viewer.update)
-        self.batch.moved_on.connect(self._queue_moved_on)
 
     def _calls(self) -> dict[str, Callable[..., object]]:
         """What every command does."""
@@ -301,7 +309,7 @@ class Window(QMainWindow):
         pages = self.pages_by_dock["Denoise"]
         done, total = self.batch.count(*OVER), len(self.batch.entries)
         words = f"Queue {done}/{total}" if total else "Queue"
-        pages.setTabText(pages.indexOf(self.queue), words)
+        pages.setTabText(QUEUE, words)
 
     def _failed(self, what: str, why: str) -> None:
         self.status.say(f"{what} failed: {why}", alarm=True)
@@ -343,7 +351,7 @@ class Window(QMainWindow):
 
     def _show_queue(self) -> None:
         dock = self.pages_by_dock["Denoise"]
-        dock.setCurrentWidget(self.queue)
+        dock.setCurrentIndex(QUEUE)
         self.queue.list.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def _enqueue(self) -> None:

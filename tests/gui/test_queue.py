@@ -191,7 +191,7 @@ def test_the_open_picture_goes_in_with_its_own_settings(opened, files):
     assert entry.own.recipe.steps[-1].method.strength == 1.4
     assert "settings of its own" in details(entry)
     pages = opened.pages_by_dock["Denoise"]
-    assert pages.tabText(pages.indexOf(opened.queue)) == "Queue 0/1"
+    assert pages.tabText(2) == "Queue 0/1"
 
 
 def test_the_picture_comes_before_the_queue(opened, qtbot, files):
