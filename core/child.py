@@ -65,7 +65,7 @@ def _serve(request: Mapping[str, Any], folder: Path) -> dict[str, Json]:
         if request["what"] == "header":
             return {"header": plain(header)}
         limit(samples(header))
-        return {"image": pack(reader.read(path), folder)}
+        return {"image": pack(reader.read(path), folder, int(request["in_place"]))}
     except UnreadableFile as error:
         return {"error": str(error)}
     except MemoryError:
@@ -120,14 +120,22 @@ def _put(path: Path, value: Json) -> None:
     part.replace(path)  # the parent never sees half a file
 
 
-def pack(image: Image, folder: Path) -> dict[str, Json]:
-    """An Image as JSON; its arrays are saved in `folder`."""
+def pack(image: Image, folder: Path, in_place: int = sys.maxsize) -> dict[str, Json]:
+    """An Image as JSON; its arrays are saved in `folder`.
+
+    Of maps of the file itself with `in_place` bytes or more, only the place is noted.
+    """
     saved: list[Array] = []
 
     def keep(array: Array) -> Json:
         # Stored as it lies in memory: a colour image's (c, y, x) is a view of (y, x, c).
         order = sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis]))
-        np.save(folder / f"{len(saved)}.npy", array.transpose(order), allow_pickle=False)
+        lying = array.transpose(order)
+        place = _place(lying) if array.nbytes >= in_place else None
+        if place is None:
+            np.save(folder / f"{len(saved)}.npy", lying, allow_pickle=False)
+        else:
+            _put(folder / f"{len(saved)}.json", place)
         saved.append(array)
         return {"$array": len(saved) - 1, "order": order}
 
@@ -135,7 +143,19 @@ def pack(image: Image, folder: Path) -> dict[str, Json]:
     return {name: plain(getattr(image, name), keep) for name in names}
 
 
-def unpack(packed: Mapping[str, Json], load: Callable[[int], Array]) -> Image:
+def _place(array: Array) -> dict[str, Json] | None:
+    """Where an array lies that is all of a map of a file, else None."""
+    root: Any = array
+    while hasattr(getattr(root, "base", None), "shape"):
+        root = root.base
+    if not isinstance(root, np.memmap) or root.nbytes != array.nbytes:
+        return None
+    if not array.flags.c_contiguous or root.ctypes.data != array.ctypes.data:
+        return None
+    return {"offset": int(root.offset), "kind": array.dtype.str, "stored": list(array.shape)}
+
+
+def unpack(packed: Mapping[str, Json], load: Callable[[int], Any]) -> Image:
     """The Image of pack(); `load` gives array number i."""
     values = {name: rich(value, load) for name, value in packed.items()}
     for name, cls in VALUES.items():
@@ -165,7 +185,7 @@ def plain(value: Any, keep: Callable[[Array], Json] | None = None) -> Json:
     return value if value is None or isinstance(value, str | int | float) else str(value)
 
 
-def rich(value: Json, load: Callable[[int], Array]) -> Any:
+def rich(value: Json, load: Callable[[int], Any]) -> Any:
     """The value that plain() was given."""
     if isinstance(value, list):
         return [rich(item, load) for item in cast("list[Any]", value)]

@@ -91,10 +91,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (Usage, BadRecipe) as error:
         print(f"sordino: {error}", file=sys.stderr)
         return USAGE
-    except (UnreadableFile, UnwritableFile, MemoryError) as error:
-        print(f"sordino: {error}", file=sys.stderr)
-        return FAILED
     except BrokenPipeError:
+        return FAILED
+    except (UnreadableFile, UnwritableFile, MemoryError, OSError) as error:
+        print(f"sordino: {error}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
         print("sordino: interrupted; nothing partial was left.", file=sys.stderr)
@@ -222,9 +222,11 @@ def _denoise(args: argparse.Namespace) -> int:
     for source, target in targets:
         try:
             results.append(_denoise_one(args, desk, recipe, noise, source, target))
-        except (UnreadableFile, UnwritableFile, MemoryError) as error:
-            errors.append(str(error))
-            print(f"sordino: {error}", file=sys.stderr)
+        except (Usage, BadRecipe):
+            raise
+        except Exception as error:  # of a plugin, too: one file's failure is not the others'
+            errors.append(_said(error, source))
+            print(f"sordino: {errors[-1]}", file=sys.stderr)
     if args.json:
         report: dict[str, Any] = dict(results[-1]) if results else {}
         report.pop("file", None)
@@ -236,6 +238,13 @@ def _denoise(args: argparse.Namespace) -> int:
     if not errors:
         return OK
     return FAILED if not results else SOME
+
+
+def _said(error: Exception, source: str) -> str:
+    from core.job import sentence
+
+    text, name = sentence(error), Path(source).name
+    return text if name in text else f"{name}: {text}"
 
 
 def _desk(args: argparse.Namespace) -> Desk:

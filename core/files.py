@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -20,13 +21,15 @@ import numpy as np
 
 from core.child import rich, samples, unpack
 from core.format import Format, Output, UnreadableFile, UnwritableFile, arrange, file_order
-from core.image import Array, Image
+from core.image import Array, Image, Pixels
+from core.lazy import FilePixels, slabs
 from core.method import Cancelled
 from core.registry import Registry
 
 PREFIX = "sordino-decode-"
 SECONDS = 20.0  # of wall time for a decode, and two more per megapixel
 DAY = 86400.0
+IN_PLACE = 1 << 30  # bytes of samples from which an uncompressed file is not copied
 
 Cancel = Callable[[], bool]
 
@@ -139,7 +142,8 @@ def open_image(
 def relabel(image: Image, axes: str) -> Image:
     """The same numbers with other axes, given in the file's order. Raises UnreadableFile."""
     order = str(image.meta.get("order", image.axes))
-    pixels = np.asarray(image.pixels[...])
+    lazy = isinstance(image.pixels, FilePixels)
+    pixels: Any = image.pixels if lazy else np.asarray(image.pixels[...])
     pixels = pixels.transpose([image.axes.index(letter) for letter in order])
     try:
         view, found = arrange(pixels, axes)
@@ -166,7 +170,8 @@ def save_image(
     writer = find_writer(registry, path, image)
     _may_write(path, (image, source), output)
     expected = writer.stored(image, output)
-    need = 1.1 * expected.nbytes / (4 if writer.tolerance else 1) + (4 << 20)
+    size = math.prod(expected.shape) * expected.dtype.itemsize
+    need = 1.1 * size / (4 if writer.tolerance else 1) + (4 << 20)
     if shutil.disk_usage(path.parent).free < need:
         raise UnwritableFile(f"{path.name} needs {need / 1e6:.0f} MB: free that much on the disk.")
     part = path.with_name(f".{path.stem}.part-{os.getpid()}{path.suffix}")
@@ -224,16 +229,20 @@ def _may_write(path: Path, images: tuple[Image, ...], output: Output) -> None:
         raise UnwritableFile(f"{path.name} exists: allow overwriting or choose another name.")
 
 
-def _same(found: Image, expected: Array, order: str, tolerance: float) -> bool:
+def _same(found: Image, expected: Pixels, order: str, tolerance: float) -> bool:
     """Are these the pixels? Where a file cannot name its axes, `order` does."""
-    pixels = np.asarray(found.pixels[...])
+    pixels = found.pixels
     if pixels.shape == expected.shape and pixels.dtype == expected.dtype:
         if tolerance:
-            apart = np.abs(pixels.astype(np.float32) - expected.astype(np.float32))
-            return float(apart.mean()) <= tolerance
-        if np.array_equal(pixels, expected, equal_nan=expected.dtype.kind == "f"):
+            apart = [
+                np.abs(pixels[part].astype(np.float32) - expected[part]).sum(dtype=np.float64)
+                for part in slabs(pixels)
+            ]
+            return float(np.sum(apart)) <= tolerance * math.prod(pixels.shape)
+        nan = expected.dtype.kind == "f"
+        if all(np.array_equal(pixels[p], expected[p], equal_nan=nan) for p in slabs(pixels)):
             return True
-    if pixels.ndim != len(order) or found.meta.get("order", order) == order:
+    if len(pixels.shape) != len(order) or found.meta.get("order", order) == order:
         return False
     return _same(relabel(found, order), expected, order, tolerance)
 
@@ -255,7 +264,7 @@ def _decode(reader: Format, path: Path, cancelled: Cancel, decoder: Decoder | No
         request = _request(reader, path, folder, "image")
         reply = (decoder or Decoder()).decode(request, folder, cancelled)
         try:
-            image = unpack(reply["image"], lambda number: _map(folder, number))
+            image = unpack(reply["image"], lambda number: _map(folder, number, path))
         except (KeyError, TypeError, ValueError, OSError) as error:
             raise UnreadableFile(f"{name} was decoded to nonsense: {_why(error)}.") from None
     return replace(image, path=str(path))
@@ -271,6 +280,7 @@ def _request(reader: Format, path: Path, folder: Path, what: str) -> dict[str, s
         "module": cls.__module__,
         "file": file,
         "format": cls.__name__,
+        "in_place": str(IN_PLACE),
     }
 
 
@@ -335,8 +345,17 @@ def _log(folder: Path) -> str:
     return ""
 
 
-def _map(folder: Path, number: int) -> Array:
-    """A read-only array on a file that is removed with it (on POSIX at once, when mapped)."""
+def _map(folder: Path, number: int, path: Path) -> Array | FilePixels:
+    """A read-only array on a file that is removed with it (on POSIX at once, when mapped).
+
+    Large ones that lie in the source as they are stay there.
+    """
+    place = folder / f"{number}.json"
+    if place.exists():
+        known, now = json.loads(place.read_text(encoding="utf-8")), path.stat()
+        stored, stamp = tuple(known["stored"]), (now.st_size, now.st_mtime_ns)
+        order = tuple(range(len(stored)))
+        return FilePixels(str(path), known["offset"], known["kind"], stored, order, stamp)
     mapped = np.load(folder / f"{number}.npy", mmap_mode="r", allow_pickle=False)
     if sys.platform == "win32":
         weakref.finalize(mapped._mmap, shutil.rmtree, folder, ignore_errors=True)

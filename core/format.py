@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from core.image import Array, Image
+from core.image import Array, Image, Pixels
 
 
 class UnreadableFile(Exception):
@@ -62,13 +62,13 @@ class Format:
         """
         raise UnwritableFile(f"{self.title} files cannot be written.")
 
-    def stored(self, image: Image, output: Output) -> Array:
+    def stored(self, image: Image, output: Output) -> Pixels:
         """The pixels that reading back what write() wrote will give, in the axes of `image`."""
-        return np.asarray(image.pixels[...])
+        return image.pixels
 
 
-def arrange(pixels: Array, order: str) -> tuple[Array, str]:
-    """A view with y, x last, and its axes: (y, x, c) with order "yxc" becomes "cyx".
+def arrange(pixels: Any, order: str) -> tuple[Any, str]:
+    """An array or FilePixels with y, x last, and its axes: (y, x, c), "yxc" becomes "cyx".
 
     Raises ValueError when `order` does not fit.
     """

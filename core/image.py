@@ -123,10 +123,16 @@ class Image:
 
     @cached_property
     def id(self) -> str:
-        """Content id: equal pixels, levels and CFA give the same id in any process."""
+        """Content id: equal pixels, levels and CFA give the same id in any process.
+
+        Of samples that stay in their file, where and when that was written stands for them.
+        """
         digest = hashlib.blake2b(digest_size=16)
         digest.update(repr((self.axes, self.kind, self.levels, self.cfa)).encode())
         digest.update(repr((self.pixels.shape, str(self.pixels.dtype))).encode())
+        if hasattr(self.pixels, "stamp"):
+            digest.update(repr(self.pixels).encode())
+            return digest.hexdigest()
         for row in range(0, self.pixels.shape[0], 1024):
             digest.update(np.ascontiguousarray(self.pixels[row : row + 1024]).data)
         return digest.hexdigest()

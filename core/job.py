@@ -10,6 +10,7 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
+from core.children import MethodCrashed
 from core.choose import choose
 from core.desk import Desk
 from core.develop import (
@@ -23,7 +24,7 @@ from core.develop import (
     settle,
 )
 from core.files import open_image, save_image
-from core.format import Output
+from core.format import Output, UnreadableFile, UnwritableFile
 from core.image import Array, Image, Levels
 from core.noise.estimate import measure, measure_flat
 from core.noise.model import PoissonGaussian
@@ -194,6 +195,17 @@ def _told(renderer: Any, text: str = "") -> Told:
     """Where a renderer computes, and why; or what it has to say."""
     last = renderer.runners[-1]
     return Told(text or last.why, last.device.name)
+
+
+def sentence(error: BaseException) -> str:
+    """What an error of a Work says to the user."""
+    ready = UnreadableFile | UnwritableFile | MemoryError | MethodCrashed | OSError
+    if isinstance(error, ready) and str(error):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "There was not enough memory: close other programs."
+    text = (str(error).splitlines() or [""])[0].rstrip(".")
+    return f"{type(error).__name__}: {text}. Choose other settings or another method."
 
 
 class Pace:

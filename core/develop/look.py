@@ -58,13 +58,18 @@ def settle(image: Image, look: Look) -> Look:
     return replace(look, wb=wb, window=window, extent=extent)
 
 
+FRAMES = 8  # slices of each axis of a stack that are looked at
+
+
 def _sample(image: Image, most: int = 1_000_000) -> NDArray[np.float32]:
     """About `most` finite values from all over the image (a single 0 where there are none)."""
     shape = image.pixels.shape
-    step = max(int(np.ceil(np.sqrt(np.prod(shape) / most))), 1)
-    frames = (slice(None, None, max(shape[0] // 8, 1)),) if len(shape) > 3 else ()
-    picked = np.asarray(image.pixels[(*frames, ..., slice(None, None, step), slice(None))])
-    values = picked[..., ::step].astype(np.float32).ravel()
+    few = [slice(None, None, -(-n // FRAMES) if a != "c" else 1)
+           for a, n in zip(image.axes[:-2], shape[:-2], strict=True)]  # fmt: skip
+    count = np.prod([len(range(*f.indices(n))) for f, n in zip(few, shape[:-2], strict=True)])
+    step = max(int(np.ceil(np.sqrt(count * shape[-2] * shape[-1] / most))), 1)
+    picked = np.asarray(image.pixels[(*few, slice(None, None, step), slice(None, None, step))])
+    values = picked.astype(np.float32).ravel()
     values = values[np.isfinite(values)]
     return values if values.size else np.zeros(1, np.float32)
 

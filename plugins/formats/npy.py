@@ -10,8 +10,9 @@ from typing import IO, Any
 
 import numpy as np
 
-from core.format import Format, Output, UnreadableFile, arrange, ordered
+from core.format import Format, Output, UnreadableFile, arrange, file_order, ordered
 from core.image import Array, Image
+from core.lazy import slabs
 
 MAGIC = b"\x93NUMPY"
 ORDERS = {2: "yx", 3: "zyx", 4: "tzyx"}
@@ -61,13 +62,22 @@ class Npy(Format):
         return Image(view, axes, "array", meta={"order": _order(shape), **extra})
 
     def write(self, path: Path, image: Image, source: Image, output: Output) -> None:
-        pixels, _ = ordered(image, source, np.asarray(image.pixels[...]))
+        if path.suffix.lower() == ".npz":
+            pixels, _ = ordered(image, source, np.asarray(image.pixels[...]))
+            with path.open("wb") as file:
+                _zip(file, str(source.meta.get("array", "image")), pixels, output.compress)
+            return
+        order = file_order(image, source)
+        axes = [image.axes.index(letter) for letter in order]
+        shape = tuple(image.pixels.shape[axis] for axis in axes)
+        known = {"descr": np.lib.format.dtype_to_descr(image.pixels.dtype), "fortran_order": False}
         with path.open("wb") as file:
-            if path.suffix.lower() == ".npz":
-                name = str(source.meta.get("array", "image"))
-                _zip(file, name, pixels, output.compress)
-            else:
-                np.save(file, pixels, allow_pickle=False)
+            np.lib.format.write_array_header_1_0(file, {**known, "shape": shape})
+            for part in slabs(image.pixels, axes[0]):  # it may not fit into memory
+                key = [slice(None)] * len(axes)
+                key[axes[0]] = part
+                block = np.asarray(image.pixels[tuple(key)])
+                file.write(np.ascontiguousarray(block.transpose(axes)).data)
 
 
 def _zip(file: IO[bytes], name: str, pixels: Array, compress: bool) -> None:
