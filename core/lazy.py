@@ -96,7 +96,7 @@ class FilePixels:
                     continue
                 block = np.empty((high - low, *inside), self.dtype)
                 _fill(file, block)
-                out[place] = block[np.ix_(np.asarray(run) - low, *spans[at + 1 :])]
+                out[place] = block[np.ix_(np.asarray(run) - low, *map(np.asarray, spans[at + 1 :]))]
         return out
 
     def _check(self, handle: int) -> None:

@@ -1,0 +1,201 @@
+"""What the command line understands, and what its options mean."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+from core import __version__
+from core.desk import Desk
+from core.format import UnwritableFile
+from core.image import Image
+from core.noise.model import PoissonGaussian
+from core.recipe import Recipe, Step, noise_from_json, parse
+from core.roster import Roster
+from core.selftest import cache_folder
+
+
+class Usage(Exception):
+    """Wrong usage; the message is one sentence."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise Usage(f"{message} (see: {self.prog} --help)")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Everything the command line understands."""
+    top = _Parser(prog="sordino", description="Interactive image denoising.")
+    top.add_argument("--version", action="version", version=f"sordino {__version__}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND")
+    run = commands.add_parser("denoise", help="denoise files with a recipe")
+    run.add_argument("inputs", nargs="+", metavar="IN")
+    run.add_argument("-o", "--output", required=True, metavar="OUT_OR_FOLDER")
+    run.add_argument("--method", default=None, metavar="ID", help="a method, or auto (default)")
+    run.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="settings")
+    run.add_argument("--amount", type=float, default=None, help="blend of the result, 0..1")
+    run.add_argument("--recipe", metavar="R.json", help="a recipe saved by the window")
+    run.add_argument(
+        "--noise",
+        default="auto",
+        metavar="MODEL",
+        help="auto, gaussian:SIGMA, poisson-gaussian:GAIN,READ, or a FILE (`noise --json`)",
+    )
+    run.add_argument("--axes", default="", help="axis letters of a plain array, such as zyx")
+    run.add_argument(
+        "--device", default="auto", help="auto: the faster; cpu, cuda, cuda:1, mps, xpu"
+    )
+    run.add_argument("--threads", type=int, metavar="N")
+    run.add_argument("--tile", type=int, metavar="N", help="edge of a tile in pixels")
+    run.add_argument("--memory", type=float, metavar="GB", help="for cached tiles, at most")
+    run.add_argument("--overwrite", action="store_true")
+    run.add_argument("--strip", action="store_true", help="leave out GPS, serials and owner")
+    run.add_argument("--json", action="store_true")
+    copy = commands.add_parser("convert", help="read and write: values and metadata unchanged")
+    copy.add_argument("input", metavar="IN")
+    copy.add_argument("output", metavar="OUT")
+    copy.add_argument("--overwrite", action="store_true")
+    listing = commands.add_parser("methods", help="list the methods and their settings")
+    listing.add_argument("--json", action="store_true")
+    for name, text in (("noise", "measure the noise of a file"), ("info", "what a file is")):
+        one = commands.add_parser(name, help=text)
+        one.add_argument("input", metavar="IN")
+        one.add_argument("--json", action="store_true")
+    return top
+
+
+def make_desk(args: argparse.Namespace) -> Desk:
+    """Devices, threads, tile, memory. Raises Usage."""
+    desk = Desk(roster=Roster(folder=cache_folder()))
+    if args.threads is not None:
+        if args.threads < 1:
+            raise Usage("--threads is at least 1")
+        desk.threads = args.threads
+    if args.memory is not None:
+        if not args.memory > 0:
+            raise Usage("--memory is more than 0")
+        desk.memory = int(args.memory * 2**30)
+        desk.cache.budget = min(desk.cache.budget, desk.memory // 4)
+    if args.tile is not None:
+        if args.tile < 16:
+            raise Usage("--tile is at least 16")
+        desk.tile = args.tile
+    _choose_device(args.device, desk)
+    return desk
+
+
+def _choose_device(name: str, desk: Desk) -> None:
+    """Use the device that was named; without a name test what is there and take the faster."""
+    if name == "auto":
+        for sentence in desk.roster.look():
+            print(f"sordino: {sentence}", file=sys.stderr)
+        return
+    if name != "cpu":
+        from core.devices import check
+
+        if reason := check(name):
+            raise Usage(reason)
+        for _ in desk.roster.look():
+            pass
+    try:
+        desk.roster.pin(name)
+    except ValueError as error:
+        raise Usage(str(error)) from None
+
+
+def make_recipe(args: argparse.Namespace, desk: Desk) -> tuple[Recipe, PoissonGaussian | None]:
+    """What the options ask for; the empty recipe stands for auto. `--set` wins over `--recipe`."""
+    methods = desk.registry.methods
+    recipe, noise = Recipe(), None
+    if args.recipe:
+        try:
+            text = Path(args.recipe).read_text("utf-8")
+        except (OSError, UnicodeDecodeError):
+            raise Usage(f"the recipe {args.recipe} cannot be read") from None
+        recipe, noise = parse(text, methods, lambda path: open_file(desk, path))
+    if args.method not in (None, "auto"):
+        if args.method not in methods:
+            raise Usage(f"no method {args.method!r}; there are: {', '.join(methods)}, auto")
+        recipe = Recipe((Step(methods[args.method]()),))
+    if args.settings:
+        recipe = _with_settings(args.settings, recipe, methods)
+    if args.amount is not None:
+        if not 0 <= args.amount <= 1:
+            raise Usage("--amount lies between 0 and 1")
+        recipe = recipe.with_amount(args.amount)
+    if args.noise != "auto":
+        noise = _noise_option(args.noise)
+    return recipe, noise
+
+
+def _with_settings(settings: list[str], recipe: Recipe, methods: Any) -> Recipe:
+    if not recipe.steps:
+        from core.choose import BEST
+
+        recipe = Recipe((Step(methods[BEST]()),))
+    last = recipe.steps[-1]
+    values = last.method.settings()
+    for text in settings:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise Usage(f"--set takes NAME=VALUE, not {text!r}")
+        values[name] = value
+    try:
+        method = type(last.method).make(values)
+    except ValueError as error:
+        raise Usage(str(error)) from None
+    return Recipe((*recipe.steps[:-1], Step(method, last.amount)))
+
+
+def _noise_option(text: str) -> PoissonGaussian:
+    kind, _, numbers = text.partition(":")
+    try:
+        if kind == "gaussian":
+            return PoissonGaussian((0.0,), (float(numbers),))
+        if kind == "poisson-gaussian":
+            gain, read = map(float, numbers.split(","))
+            return PoissonGaussian((gain,), (read,))
+        data = json.loads(Path(text).read_text("utf-8"))
+        found = noise_from_json(data.get("noise", data))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        found = None
+    if found is None:
+        raise Usage(
+            f"--noise {text!r} is neither auto, gaussian:SIGMA, poisson-gaussian:GAIN,READ, "
+            "nor a file with a noise model"
+        )
+    return found
+
+
+def targets(args: argparse.Namespace, desk: Desk) -> list[tuple[str, Path]]:
+    """Sources and where their results go. Raises Usage or UnwritableFile."""
+    out = Path(args.output)
+    folder = len(args.inputs) > 1 or out.is_dir() or args.output.endswith("/") or not out.suffix
+    if not folder:
+        return [(args.inputs[0], out)]
+    if out.exists() and not out.is_dir():
+        raise Usage(f"{out} is a file; several inputs need a folder")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        raise UnwritableFile(f"The folder {out} cannot be made: choose another.") from None
+    written = {suffix for f in desk.registry.formats for suffix in f.writes}
+    pairs: list[tuple[str, Path]] = []
+    for source in args.inputs:
+        suffix = Path(source).suffix.lower()
+        name = Path(source).stem + "-sordino" + (suffix if suffix in written else ".dng")
+        pairs.append((source, out / name))
+    if len({target for _, target in pairs}) < len(pairs):
+        raise Usage("two inputs have the same name: denoise them into different folders")
+    return pairs
+
+
+def open_file(desk: Desk, path: str, axes: str = "") -> Image:
+    """The image in a file. Raises UnreadableFile."""
+    from core.job import Open
+
+    return next(Open(path, axes)(desk, lambda: False)).image
