@@ -70,7 +70,8 @@ class Entry:
     own: Settings | None = None  # settings of its own, else the queue's
     stage: Stage = Stage.WAITING
     done: float = 0.0  # 0..1 of denoising
-    words: str = ""  # why it failed, where it was written
+    words: str = ""  # why it failed
+    target: str = ""  # what was written
     megapixels: float | None = None
 
     @property
@@ -260,7 +261,7 @@ class Batch(QObject):
         elif isinstance(value, Image):
             self._result = value
         elif isinstance(value, Path):
-            self._set(at, stage=Stage.DONE, done=1.0, words=f"Written: {value}")
+            self._set(at, stage=Stage.DONE, done=1.0, target=str(value))
         self.moved_on.emit()
 
     def _finished(self, error: BaseException | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 from PySide6.QtCore import Signal
@@ -162,6 +163,7 @@ class LookPanel(QWidget):
                 self.rows[other].set_value(self._value(other, look))
 
 
+@lru_cache(maxsize=16)  # a search of 40 steps, asked for again at each move of any slider here
 def _light(color: Color, wb: tuple[float, float, float]) -> tuple[float, float]:
     """Temperature and tint of a white balance, within the sliders."""
     kelvin, tint = temperature(color, wb)

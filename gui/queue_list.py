@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import (
@@ -52,12 +53,13 @@ def state(entry: Entry, batch: Batch) -> str:
 
 
 def details(entry: Entry) -> str:
-    """The second line: the reason of a failure, else how large and with which settings."""
-    if entry.words:
+    """The second line: the reason of a failure, else how large, with which settings, where to."""
+    if entry.stage is Stage.FAILED:
         return entry.words
     size = f"{entry.megapixels:.1f} MP" if entry.megapixels else ""
     own = "settings of its own" if entry.own else ""
-    return "   ".join(each for each in (size, own) if each)
+    written = f"written: {Path(entry.target).name}" if entry.target else ""
+    return "   ".join(each for each in (size, own, written) if each)
 
 
 class Files(QAbstractListModel):
@@ -80,7 +82,7 @@ class Files(QAbstractListModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return entry.name
         if role == Qt.ItemDataRole.ToolTipRole:
-            return "\n".join(w for w in (entry.source, entry.words) if w)
+            return "\n".join(w for w in (entry.source, entry.target, entry.words) if w)
         if role == Qt.ItemDataRole.AccessibleTextRole:
             return f"{entry.name}, {state(entry, self._batch)}. {details(entry)}"
         return None

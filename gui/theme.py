@@ -113,16 +113,18 @@ class Ink(QIconEngine):
     def scaledPixmap(
         self, size: QSize, mode: QIcon.Mode, state: QIcon.State, scale: float
     ) -> QPixmap:
-        """Qt: a picture of at most `size` logical pixels for a screen of pixel ratio `scale`."""
-        edge = min(size.width(), size.height(), self._size)
+        """Qt: a picture of `size` logical pixels, for a screen of pixel ratio `scale`."""
         color = self._disabled if mode == QIcon.Mode.Disabled else self._normal
-        key = f"{color}{edge}x{scale}{self._svg}"
+        key = f"{color} {self._size} {size.width()}x{size.height()} {scale} {self._svg}"
         found = QPixmap()
         if not QPixmapCache.find(key, found):
-            found = QPixmap(round(edge * scale), round(edge * scale))
+            found = QPixmap(size * scale)  # a smaller one would be blown up by Qt
             found.fill(Qt.GlobalColor.transparent)
+            edge = round(min(size.width(), size.height(), self._size) * scale)
+            box = QRect(0, 0, edge, edge)
+            box.moveCenter(found.rect().center())
             painter = QPainter(found)
-            self.paint(painter, found.rect(), mode, state)
+            self.paint(painter, box, mode, state)
             painter.end()
             found.setDevicePixelRatio(scale)
             QPixmapCache.insert(key, found)

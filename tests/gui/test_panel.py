@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal  # noqa: F401
 
 import pytest
 from PySide6.QtCore import QPoint, QPointF, QSize, Qt
-from PySide6.QtGui import QIcon, QWheelEvent
+from PySide6.QtGui import QIcon, QRegion, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 
@@ -294,8 +294,10 @@ def test_icons_exist_dim_and_are_sharp(qapp):
     theme.apply(qapp)
     icon = theme.icon("lock", 18)
     for ratio in (1.0, 1.5, 2.0):
-        drawn = icon.pixmap(QSize(24, 24), ratio)
-        assert drawn.width() == 18 * ratio and drawn.devicePixelRatio() == ratio
+        drawn = icon.pixmap(QSize(24, 24), ratio)  # of the size that is asked for, 18 of it inked
+        assert drawn.width() == 24 * ratio and drawn.devicePixelRatio() == ratio
+        ink = QRegion(drawn.mask()).boundingRect()
+        assert 12 * ratio < ink.height() <= 18 * ratio
     usual, dim = (icon.pixmap(QSize(18, 18), 1.0, mode).toImage()
                   for mode in (QIcon.Mode.Normal, QIcon.Mode.Disabled))  # fmt: skip
     assert usual != dim

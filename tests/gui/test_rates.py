@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PySide6.QtCore import QSettings
+from PySide6.QtWidgets import QWidget
 
 from core.image import Image
+from core.job import Progress
 from core.noise.model import PoissonGaussian
 from core.recipe import Recipe, Step
 from core.registry import load
 from core.tiles import Region
+from gui.export import ExportDialog
 from gui.plan import stages
 from gui.rates import Rates, duration
 from gui.session import Document
+from gui.status import Status
 
 
 @pytest.fixture
@@ -90,3 +96,22 @@ def test_an_empty_recipe_costs_nothing(settings):
 )  # fmt: skip
 def test_durations_are_as_exact_as_a_guess(seconds, words):
     assert duration(seconds) == words
+
+
+def test_the_export_dialog_says_how_long(qtbot):
+    parent = QWidget()
+    qtbot.addWidget(parent)
+    image = Image(np.zeros((1000, 2000), np.uint16))
+    start = Path("photo-sordino.dng")
+    dialog = ExportDialog(parent, image, [".dng"], start, "about 40 s on CPU")
+    assert "about 40 s on CPU" in dialog.hint.text()
+    assert "about" not in ExportDialog(parent, image, [".dng"], start).hint.text()
+
+
+def test_the_status_line_says_how_long_before_anything_is_done(qtbot):
+    status = Status(lambda: None)
+    qtbot.addWidget(status)
+    status.expect(80.0, "whole image about 2 min")
+    status.show_progress(Progress(0.0, None, "prepare"), "view")
+    assert "80 s left" in status._rate.text() or "79 s left" in status._rate.text()
+    assert status._cost.text() == "whole image about 2 min"

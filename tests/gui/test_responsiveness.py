@@ -84,6 +84,17 @@ def test_panels_of_another_image_come_one_a_turn(window, qtbot, settle, monkeypa
     settle(window)
 
 
+def test_dragging_the_exposure_searches_no_colour_temperature(opened, monkeypatch):
+    searched = []
+    monkeypatch.setattr(
+        "gui.look_panel.temperature", lambda *_: (searched.append(1), (5000.0, 0))[1]
+    )
+    for exposure in (0.1, 0.2, 0.3):
+        opened.look.rows["exposure"].change(exposure, final=False)
+    opened.look.rows["exposure"].change(0.4)
+    assert opened.session.document.look.exposure == 0.4 and not searched
+
+
 def test_what_is_painted_with_is_there_before_the_picture(window, qtbot):
     import sys
 
