@@ -11,6 +11,7 @@ from core.image import Array, Levels
 from core.method import Planes, is_array
 from core.ops import vst
 from core.ops.planes import Packing
+from core.tiles import mirror
 
 Models = tuple[tuple[float, float], ...]  # (gain, read) of every plane
 
@@ -24,6 +25,7 @@ class Domain:
     models: Models
     device: str = "cpu"
     lane: Any = None  # core.cuda.Lane, where the device has streams
+    size: tuple[int, int] = (0, 0)  # of the image that cuts are mirrored into; (0, 0): none are
 
     def enter(self, source: Array, y0: int, x0: int) -> Planes:
         """Stored (D, C, H, W) from pixel (y0, x0) on to (D, P, h, w) float32.
@@ -57,15 +59,15 @@ class Domain:
 
         source = _numbers(source)
         shifted, black = self._site_black(source, y0, x0)
-        offset = source - shifted if shifted is not source else None
+        own = shifted is source  # has every site its own level?
         out = np.empty(source.shape, np.float32)
         layout = self.packing.phase, self.packing.cells, self.packing.table
         known = vst.tables(self.models)
         for index, made in enumerate(out):
-            given = planes[index], halo, *layout, black, white if offset is None else np.inf, known
+            given = planes[index], halo, *layout, black, white if own else np.inf, known
             planes_cpu.restore(*given, source[index], made)
-        if offset is not None:
-            out += offset
+        if not own:
+            out += self._black(y0, x0, *source.shape[-2:])
             out = np.where(source >= white, np.maximum(out, source), out)
         return out
 
@@ -78,16 +80,26 @@ class Domain:
     def _site_black(self, source: Array, y0: int, x0: int) -> tuple[Array, Any]:
         """The black level of every site of the packing, subtracted beforehand if it has no such."""
         block, table = np.asarray(self.levels.black, np.float32), self.packing.table
-        if all(self.packing.phase % n == 0 for n in block.shape):
+        small = min(self.size) < self.packing.phase and self.size != (0, 0)  # what `mirror` clips
+        if block.size == 1 or (not small and all(self.packing.phase % n == 0 for n in block.shape)):
             rows, cols = (table[:, 4] + y0) % block.shape[0], (table[:, 5] + x0) % block.shape[1]
             return source, np.ascontiguousarray(block[rows, cols])
-        black = self.levels.black_map(y0, x0, *source.shape[-2:])
+        black = self._black(y0, x0, *source.shape[-2:])
         return source - black, np.zeros(len(table), np.float32)
+
+    def _black(self, y0: int, x0: int, height: int, width: int) -> Array:
+        """The black level of every pixel of a cut: where it was mirrored, of the pixel taken."""
+        block, phase = np.asarray(self.levels.black, np.float32), self.packing.phase
+        if block.size == 1 or self.size == (0, 0):
+            return self.levels.black_map(y0, x0, height, width)
+        rows = mirror(y0, y0 + height, self.size[0], phase) % block.shape[0]
+        cols = mirror(x0, x0 + width, self.size[1], phase) % block.shape[1]
+        return block[np.ix_(rows, cols)]
 
     def _enter_torch(self, source: Array, y0: int, x0: int) -> Planes:
         import torch
 
-        black = self.levels.black_map(y0, x0, *source.shape[-2:])
+        black = self._black(y0, x0, *source.shape[-2:])
         dark = source.astype(np.float32) - black
         signal = self.lane.upload(dark) if self.lane else torch.as_tensor(dark).to(self.device)
         return vst.forward(self.packing.pack(signal), self.models)
