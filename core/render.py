@@ -111,7 +111,8 @@ class Renderer:
         planes = self.plans[index].packing.planes
         count = max(planes) + 1
         white = PoissonGaussian((0.0,) * count, (1.0,) * count)
-        return Context(white, planes, torch, 1, self._stopped, region)
+        noise = white if self.plans[index].method.domain == "white" else self.noise
+        return Context(noise, planes, torch, 1, self._stopped, region)
 
     def _stopped(self) -> bool:
         return self._closed or self._cancelled()
