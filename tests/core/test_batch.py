@@ -49,7 +49,11 @@ def test_three_works_write_what_an_export_writes(desk: Desk, tmp_path: Path) -> 
     e = loaded.export
     other = Export(e.image, e.noise, e.recipe, str(tmp_path / "export.dng"), e.look)
     last(other, desk)
-    assert (tmp_path / "queue.dng").read_bytes() == (tmp_path / "export.dng").read_bytes()
+    queued, exported = (
+        open_image(desk.registry, tmp_path / f"{n}.dng") for n in ("queue", "export")
+    )
+    assert np.array_equal(queued.pixels[...], exported.pixels[...])
+    assert queued.meta["marked_denoised"]
 
 
 def test_settings_and_noise_of_the_item_are_used(desk: Desk, tmp_path: Path) -> None:

@@ -137,9 +137,12 @@ def test_newest_in_a_lane_replaces_older_ones(engine: Engine, record: Record) ->
     running = Endless()
     first = engine.submit(running, "view")
     assert running.started.wait(PATIENCE)
+    gate = threading.Event()  # nothing begins before all are there
+    engine.submit(Count(1, gate), "gate", rank=-1)
     waiting = engine.submit(Count(5), "view")
     other = engine.submit(Count(2), "elsewhere")
     newest = engine.submit(Count(3), "view")
+    gate.set()
     record.wait(first, waiting, newest, other)
     assert isinstance(record.finished(first)[0].error, Cancelled)
     assert isinstance(record.finished(waiting)[0].error, Cancelled)
