@@ -154,7 +154,7 @@ def test_a_full_disk_ends_the_spilling_only(
 
     spill = bench.desk.cache.spill = Spill(BUDGET)
     disk = spill_module.shutil.disk_usage
-    undo: Callable[[], None] = lambda: None  # noqa: E731
+    undo = monkeypatch.undo
     if how == "write":  # tiles of the first step are written, those of the last half
         undo = soft_limit(1500)
     elif how == "free":
@@ -168,7 +168,7 @@ def test_a_full_disk_ends_the_spilling_only(
             np.testing.assert_array_equal(bench.pixels(image, RECIPE), right)
     finally:
         undo()
-    assert spill.budget == spill.used < BUDGET
+    assert 0 <= spill.used <= spill.budget < BUDGET
 
 
 @pytest.mark.skipif(not hasattr(spill_module.os, "posix_fallocate"), reason="POSIX only")

@@ -205,23 +205,6 @@ def test_the_cache_stays_within_its_budget(image: Image) -> None:
     assert nothing.cache.used == 0
 
 
-def test_cache_counts_and_drops_the_least_recently_used() -> None:
-    cache = Cache(100)
-    for key in "abc":
-        cache.put(key, np.zeros(40, np.uint8))
-    assert (cache.get("a"), cache.used) == (None, 80)
-    assert cache.get("b") is not None
-    cache.put("d", np.zeros(40, np.uint8))
-    assert cache.get("c") is None
-    assert cache.get("b") is not None
-    cache.put("b", np.zeros(10, np.uint8))
-    assert cache.used == 50
-    cache.put("huge", np.zeros(101, np.uint8))
-    assert (cache.get("huge"), cache.used) == (None, 50)
-    cache.clear()
-    assert (cache.get("b"), cache.used) == (None, 0)
-
-
 @pytest.mark.parametrize("budget", [1 << 26, 100])
 def test_prepared_state_is_made_once_and_outlives_a_small_cache(image: Image, budget: int) -> None:
     on, mean = desk(budget), image.pixels[...].mean()
