@@ -17,23 +17,10 @@ from core.desk import Desk
 from core.engine import Engine, Event, Finished, Job, Work, Yielded
 from core.files import Decoder
 from core.format import Output
-from core.job import (
-    Export,
-    Exported,
-    Judge,
-    LoadMethods,
-    MeasureNoise,
-    Open,
-    Opened,
-    Progress,
-    ShowAfter,
-    ShowBefore,
-    Shown,
-    Told,
-    Warm,
-)
+from core.job import Export, Exported, LoadMethods, MeasureNoise, Open, Opened, Progress, Told, Warm
 from core.method import Cancelled
 from core.noise.model import Measured
+from core.show import Judge, ShowAfter, ShowBefore, Shown
 from core.tiles import Region
 from gui.plan import stages
 from gui.rates import Rates

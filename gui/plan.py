@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from core.job import ShowAfter
 from core.recipe import Recipe
+from core.show import ShowAfter
 from core.tiles import Region
 from gui.session import Document
 

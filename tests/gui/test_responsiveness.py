@@ -10,7 +10,8 @@ from PySide6.QtCore import QCoreApplication
 
 import resources
 from core.engine import Yielded
-from core.job import LoadMethods, Progress, Shown
+from core.job import LoadMethods, Progress
+from core.show import Shown
 from core.tiles import Region
 from gui.turns import Turns
 

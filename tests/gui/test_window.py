@@ -16,8 +16,8 @@ from PySide6.QtWidgets import QApplication
 import resources
 from core.files import open_image
 from core.format import Output
-from core.job import ShowAfter
 from core.registry import load
+from core.show import ShowAfter
 from gui.session import Origin
 from gui.viewer import Compare
 

@@ -1,0 +1,219 @@
+"""The Works of the picture on screen: before, after, and what denoising did to what is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from core.desk import Desk
+from core.develop import (
+    Look,
+    develop,
+    proxy,
+    proxy_noise,
+    reach,
+    region_pixels,
+)
+from core.image import Array, Image
+from core.job import Pace, Progress, Stop, Told, told
+from core.noise.model import PoissonGaussian
+from core.recipe import Recipe
+from core.tiles import Region, tiles
+
+BLOCK = 960  # edge of the pieces in which "before" is developed: a multiple of every CFA and level
+JUDGED = 2_000_000  # pixels of a region that statistics look at, at most
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Developed pixels of a region for the screen: uint16 (h, w, 3) at binning `level`."""
+
+    layer: str
+    level: int
+    region: Region
+    store: Array
+    proxy: bool = False
+
+
+@dataclass(frozen=True)
+class ShowBefore:
+    """The image as it is; needs no torch."""
+
+    image: Image
+    region: Region
+    level: int
+    look: Look
+    worker: ClassVar[str] = "light"
+
+    def __call__(self, desk: Desk, cancelled: Stop) -> Iterator[Shown]:
+        image, whole = self.image, Region.whole(self.image.height, self.image.width)
+        region = one_slice(image, self.region)
+        for block in tiles(region, BLOCK, whole.height, whole.width):
+            part = block.meet(region.aligned(12 * self.level).meet(whole))
+            pixels = region_pixels(image.pixels, image, part, self.level, self.look)
+            store = develop(pixels, image, part, self.level, self.look)
+            yield Shown("before", self.level, part, store)
+
+
+@dataclass(frozen=True)
+class ShowAfter:
+    """The denoised image. With `coarse`, a binned proxy with its own noise model, at once."""
+
+    image: Image
+    noise: PoissonGaussian
+    recipe: Recipe
+    region: Region
+    level: int
+    look: Look
+    coarse: bool = False
+    threads: int = 0  # 0: as many as the desk allows
+    worker: ClassVar[str] = "compute"
+
+    def __call__(self, desk: Desk, cancelled: Stop) -> Iterator[Shown | Progress | Told]:
+        image, noise, region, level = self.image, self.noise, self.region, self.level
+        if self.coarse and level > 1:
+            small = desk.cache.get(("proxy", image.id, level))
+            if small is None:
+                small = proxy(image, level)
+                desk.cache.put(("proxy", image.id, level), small)
+            inner = Region(
+                region.y0 // level,
+                region.x0 // level,
+                -(-region.y1 // level),
+                -(-region.x1 // level),
+            )
+            noise = proxy_noise(noise, image, level)
+            whole = Region.whole(image.height, image.width)
+            for shown in self._tiles(desk, cancelled, small, noise, inner, 1):
+                if isinstance(shown, Shown):
+                    part = _scaled(shown.region, level).meet(whole)
+                    shown = Shown("after", level, part, shown.store, True)
+                yield shown
+        else:
+            yield from self._tiles(desk, cancelled, image, noise, region, level)
+
+    def _tiles(
+        self,
+        desk: Desk,
+        cancelled: Stop,
+        image: Image,
+        noise: PoissonGaussian,
+        region: Region,
+        level: int,
+    ) -> Iterator[Shown | Progress | Told]:
+        region = one_slice(image, region)
+        yield Progress(0.0, None, "prepare")
+        from core.render import Renderer, Tile  # kernels load here, on the worker
+
+        renderer = Renderer(image, noise, self.recipe, desk, cancelled, self.threads)
+        yield told(renderer)
+        canvas = _Canvas(image, level, self.look, region)
+        total = max(region.meet(Region.whole(image.height, image.width)).area, 1)
+        done, pace = 0, Pace()
+        for tile in pace.over(renderer.tiles(region)):
+            if not isinstance(tile, Tile):
+                yield (
+                    told(renderer, tile)
+                    if isinstance(tile, str)
+                    else Progress(tile, None, "prepare")
+                )
+                continue
+            pace.add(tile.after.size)
+            for part, store in canvas.put(tile.region, tile.blended(self.recipe.steps[-1])):
+                yield Shown("after", level, part, store)
+            done += tile.region.meet(region).area
+            yield Progress(min(done / total, 1.0), pace.rate)
+
+
+def _scaled(region: Region, factor: float) -> Region:
+    y0, x0, y1, x1 = (round(v * factor) for v in (region.y0, region.x0, region.y1, region.x1))
+    return Region(y0, x0, y1, x1)
+
+
+class _Canvas:
+    """Develops what is looked at of tiles as they come; seams again once the neighbour is there."""
+
+    def __init__(self, image: Image, level: int, look: Look, region: Region) -> None:
+        self.image, self.level, self.look = image, level, look
+        self.whole = Region.whole(image.height, image.width)
+        self.seen = region.aligned(12 * level).meet(self.whole)
+        self.done: dict[Region, Array] = {}
+
+    def put(self, region: Region, pixels: Array) -> Iterator[tuple[Region, Array]]:
+        """Developed pieces that this tile makes final."""
+        self.done[region] = pixels
+        visible = region.meet(self.seen)
+        if not visible.area:
+            return
+        area = reach(self.image, visible, self.level, self.look).meet(self.whole)
+        pixels = region_pixels(self, self.image, area, self.level, self.look)
+        store = develop(pixels, self.image, area, self.level, self.look)
+        step = self.level
+        for near in [near for near in self.done if near.meet(area).meet(self.seen).area]:
+            part = near.meet(area).meet(self.seen)
+            y, x = (part.y0 - area.y0) // step, (part.x0 - area.x0) // step
+            h, w = -(-part.height // step), -(-part.width // step)
+            yield part, np.ascontiguousarray(store[y : y + h, x : x + w])
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """As Pixels: the image's."""
+        return self.image.pixels.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """As Pixels: float32."""
+        return np.dtype(np.float32)
+
+    def __getitem__(self, key: Any) -> Array:
+        """As Pixels: tiles that came, else the source."""
+        rows, cols = key[-2:]
+        area = Region(rows.start, cols.start, rows.stop, cols.stop, self.seen.front)
+        seen = np.array(self.image.pixels[area.index(self.image.axes)], np.float32)
+        for tile in [tile for tile in self.done if tile.meet(area).area]:
+            part = tile.meet(area)
+            seen[(..., *part.within(area))] = self.done[tile][(..., *part.within(tile))]
+        return seen
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Statistics of a region before and after; large regions are judged by their centre."""
+
+    image: Image
+    noise: PoissonGaussian
+    recipe: Recipe
+    region: Region
+    worker: ClassVar[str] = "compute"
+
+    def __call__(self, desk: Desk, cancelled: Stop) -> Iterator[Any]:
+        from core.measure import statistics
+
+        region = one_slice(self.image, centre(self.region, JUDGED))
+        before = np.asarray(self.image.pixels[region.index(self.image.axes)], np.float32)
+        after = before
+        if self.recipe.steps:
+            from core.render import Renderer, assemble
+
+            renderer = Renderer(self.image, self.noise, self.recipe, desk, cancelled)
+            after = assemble(renderer, region)
+        yield region, statistics(before, after, self.image, region, self.noise)
+
+
+def one_slice(image: Image, region: Region) -> Region:
+    """The region of what is looked at of a stack: its first slice where the region names none."""
+    return region if region.front else replace(region, front=((0, 1),) * len(image.stack))
+
+
+def centre(region: Region, most: int) -> Region:
+    """The middle of a region, at most `most` pixels, on a grid of 12 (whole CFA periods)."""
+    if region.area <= most:
+        return region
+    shrink = (most / region.area) ** 0.5
+    height, width = int(region.height * shrink) // 12 * 12, int(region.width * shrink) // 12 * 12
+    y0 = (region.y0 + (region.height - height) // 2) // 12 * 12
+    x0 = (region.x0 + (region.width - width) // 2) // 12 * 12
+    return Region(y0, x0, y0 + height, x0 + width, region.front)
