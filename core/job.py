@@ -18,6 +18,7 @@ from core.develop import (
     export_rgb,
     settle,
 )
+from core.develop.icc import srgb_profile
 from core.files import open_image, save_image
 from core.format import Output, UnreadableFile, UnwritableFile
 from core.image import Image, Levels
@@ -219,7 +220,8 @@ class Export:
         pixels = export_rgb(result, self.look, self.output.bits)
         levels = Levels(white=float(2**self.output.bits - 1))
         picture = np.moveaxis(pixels, -1, 0)
-        return Image(picture, "cyx", "display", levels, meta=result.meta, path=result.path)
+        meta = {**result.meta, "icc": srgb_profile()}
+        return Image(picture, "cyx", "display", levels, meta=meta, path=result.path)
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from core.develop import (
     thumbnail,
     to_screen,
 )
+from core.develop.icc import srgb_profile
 from core.develop.profile import srgb_decode, srgb_encode
 from core.image import Image, Levels
 
@@ -300,3 +301,16 @@ def test_a_real_adobe_rgb_photograph(shared_data: Path) -> None:
     assert parse(data).name == "Adobe RGB (1998)"
     shown = export_rgb(display(pixels, data), Look()).astype(int)
     assert np.abs(shown - lcms(pixels, data, SRGB)).max() <= 1
+
+
+def test_our_own_srgb_profile_is_srgb_to_us_and_to_littlecms() -> None:
+    data = srgb_profile()
+    assert parse(data) == Profile()
+    theirs = PIL.ImageCms.ImageCmsProfile(io.BytesIO(data))
+    assert PIL.ImageCms.getProfileDescription(theirs).strip() == "sRGB"
+    rgb = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
+    target = PIL.ImageCms.createProfile("sRGB")
+    found = PIL.ImageCms.profileToProfile(
+        PIL.Image.fromarray(rgb), theirs, target, renderingIntent=1
+    )
+    assert np.abs(np.asarray(found).astype(int) - rgb).max() <= 1
