@@ -2,12 +2,13 @@
 
     python tests/benchmarks/raw.py [--photos FOLDER] [--count 6] [--out FOLDER] [--peers NAME...]
 
-Photographs of at least 8 megapixels are reduced 2x, linearised, made into Bayer mosaics and given
-a camera's noise, each of another ISO. Every program develops the noisy file with its noise
-reduction and without ("off"), and the clean file without. Gain: PSNR with noise reduction minus
-PSNR off, both against the program's own clean picture, so that no program is judged by another's
-colours. CPU: user + system seconds of all its processes, beyond off. Needs Linux or macOS;
-programs that are not installed are skipped.
+Photographs of at least 8 megapixels are reduced 2x, linearised, mirrored up to a camera's 12
+megapixels, made into Bayer mosaics and given a camera's noise, each of another ISO. Every program
+develops the noisy file with its noise reduction and without ("off"), and the clean file without.
+Gain: PSNR with noise reduction minus PSNR off, both against the program's own clean picture, so
+that no program is judged by another's colours. CPU: user + system seconds of all its processes,
+beyond off; how each program is called: peers.py. Needs Linux or macOS; programs that are not
+installed are skipped.
 """
 
 from __future__ import annotations
@@ -17,25 +18,30 @@ import json
 import math
 import os
 import shutil
-import struct
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rawpy
 import tifffile
 from PIL import Image as Pil
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(Path(__file__).resolve().parents[at]) for at in (2, 0)]
+
+from peers import (
+    ROOT,
+    Develop,
+    versions,
+    with_darktable,
+    with_dcraw,
+    with_rawpy,
+    with_rawtherapee,
+    with_sordino,
+)
 
 from core.format import Output
 from core.image import Cfa, Color, Image, Levels
@@ -46,40 +52,12 @@ from plugins.formats.raw import Raw
 ISOS = (3200, 6400, 10000, 12800, 25600, 51200)
 GAIN, READ = 0.19, 2.0  # stored units per electron at ISO 100, read noise in electrons
 BLACK, WHITE = 600.0, 15520.0
+FULL = 12e6  # pixels at least: what a camera's file has, so that costs are like a camera's
 SMALL = 384  # edge of the file on which the cost of starting is measured
 BORDER = 8  # pixels that the comparison leaves out
 # A sensor's usual crosstalk: without it colour noise would be too easy.
 MATRIX = ((1.75, -0.60, -0.15), (-0.20, 1.50, -0.30), (0.0, -0.45, 1.45))
 COLOR = Color(wb=(2.0, 1.0, 1.5), daylight=(2.0, 1.0, 1.5), matrix=MATRIX)
-# Started by a small process: a child's peak memory begins at its parent's.
-WATCH = """
-import os, subprocess, sys
-child = subprocess.Popen(sys.argv[1:], stdout=sys.stderr)
-_, status, usage = os.wait4(child.pid, 0)
-code = child.returncode = os.waitstatus_to_exitcode(status)
-print(code, usage.ru_utime + usage.ru_stime, usage.ru_maxrss, end="")
-"""
-RT_NR = """[Directional Pyramid Denoising]
-Enabled=true
-Enhance=false
-Luma={luma}
-Ldetail=50
-Method=Lab
-LMethod=SLI
-CMethod=AUT
-C2Method=AUTO
-"""
-
-
-@dataclass(frozen=True)
-class Cost:
-    """CPU seconds and peak resident MiB of commands that ran one after the other."""
-
-    cpu: float = 0.0
-    peak: float = 0.0
-
-    def __add__(self, other: Cost) -> Cost:
-        return Cost(self.cpu + other.cpu, max(self.peak, other.peak))
 
 
 @dataclass(frozen=True)
@@ -95,119 +73,6 @@ class Row:
     cpu: float
     start: float
     peak: float
-
-
-# A development: (source, result, folder for scratch files) -> what it cost.
-Develop = Callable[[Path, Path, Path], Cost]
-
-
-def run(*command: object) -> Cost:
-    """Run a command to its end and count it with all its children. Raises RuntimeError."""
-    words = [str(word) for word in command]
-    watched = [sys.executable, "-I", "-S", "-c", WATCH, *words]
-    done = subprocess.run(watched, cwd=ROOT, capture_output=True, text=True, errors="replace")
-    code, cpu, peak = done.stdout.rpartition("\n")[2].split()
-    if int(code):
-        raise RuntimeError(f"{words[0]}: {done.stderr[-400:]}")
-    return Cost(float(cpu), float(peak) / (2**20 if sys.platform == "darwin" else 2**10))
-
-
-def develop_rawpy(source: Path, target: Path, fbdd: int) -> None:
-    """Runs in a process of its own: LibRaw's AHD, camera white balance, sRGB, 16 bits."""
-    with rawpy.imread(str(source)) as raw:
-        rgb = raw.postprocess(
-            rawpy.Params(
-                demosaic_algorithm=rawpy.DemosaicAlgorithm.AHD,
-                fbdd_noise_reduction=rawpy.FBDDNoiseReductionMode(fbdd),
-                use_camera_wb=True,
-                no_auto_bright=True,
-                adjust_maximum_thr=0.0,
-                gamma=(2.4, 12.92),
-                output_bps=16,
-            )
-        )
-    tifffile.imwrite(target, rgb)
-
-
-def with_rawpy(fbdd: int = 0) -> Develop:
-    """rawpy, its noise reduction off (0), light (1) or full (2)."""
-    return lambda source, target, _: run(
-        sys.executable, __file__, "--develop", source, target, fbdd
-    )
-
-
-def with_sordino(method: str) -> Develop:
-    """`sordino denoise`, noise measured blind, then rawpy."""
-
-    def develop(source: Path, target: Path, folder: Path) -> Cost:
-        made = folder / "sordino.dng"
-        command = [sys.executable, "-m", "core", "denoise", source, "-o", made, "--overwrite"]
-        cost = run(*command, "--method", method, "--noise", "auto")
-        return cost + with_rawpy()(made, target, folder)
-
-    return develop
-
-
-def with_dcraw(threshold: int = 0) -> Develop:
-    """LibRaw's dcraw_emu with wavelet denoising."""
-
-    def develop(source: Path, target: Path, folder: Path) -> Cost:
-        wavelets = ["-n", threshold] if threshold else []
-        options = ["-w", "-W", "-q", 3, "-6", "-T", "-g", 2.4, 12.92, "-c", "0.0", *wavelets]
-        return run("dcraw_emu", *options, "-Z", target, source)
-
-    return develop
-
-
-def with_rawtherapee(luma: int = 0) -> Develop:
-    """RawTherapee, neutral; noise reduction with this luminance, detail 50, automatic chroma."""
-
-    def develop(source: Path, target: Path, folder: Path) -> Cost:
-        profile = folder / "rawtherapee.pp3"
-        profile.write_text(RT_NR.format(luma=luma) if luma else "[Version]\nAppVersion=5.9\n")
-        return run("rawtherapee-cli", "-Y", "-t", "-b16", "-o", target, "-p", profile, "-c", source)
-
-    return develop
-
-
-def with_darktable(denoise: bool) -> Develop:
-    """darktable without its looks; denoise (profiled) with wavelets, all automatic."""
-
-    def develop(source: Path, target: Path, folder: Path) -> Cost:
-        sidecar, config = folder / "darktable.xmp", folder / "darktable"
-        sidecar.write_text(_darktable_history(denoise))
-        target.unlink(missing_ok=True)
-        options = ["--icc-type", "SRGB", "--core", "--disable-opencl", "--configdir", config]
-        options += ["--library", ":memory:", "--conf", "plugins/imageio/format/tiff/bpp=16"]
-        return run("darktable-cli", source, sidecar, target, *options)
-
-    return develop
-
-
-def _darktable_history(denoise: bool) -> str:
-    """A sidecar with one module, its settings as darktable 4 stores them (version 11).
-
-    Off, it is there, too, switched off: darktable gives a file without history its own looks.
-    """
-    bands = [band / 6 for band in range(7)] * 6, [0.5] * 42
-    numbers = [1, 7, 1, 1, 0, 0, 0.1, 1, -1, 0, 0, 0, 0, 0]  # a[0] = -1: profile of camera and ISO
-    wavelets_auto = 4
-    settings = struct.pack("<14fi84f4i", *numbers, wavelets_auto, *bands[0], *bands[1], 1, 1, 1, 1)
-    item = (
-        '<rdf:li darktable:num="0" darktable:operation="denoiseprofile"'
-        f' darktable:enabled="{int(denoise)}"'
-        f' darktable:modversion="11" darktable:params="{settings.hex()}"'
-        ' darktable:multi_name="" darktable:multi_priority="0" darktable:blendop_version="11"/>'
-    )
-    return (
-        '<?xml version="1.0" encoding="UTF-8"?><x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF'
-        ' xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about=""'
-        ' xmlns:darktable="http://darktable.sf.net/" darktable:xmp_version="5"'
-        ' darktable:raw_params="0" darktable:auto_presets_applied="1"'
-        ' darktable:history_end="1" darktable:iop_order_version="2">'
-        f"<darktable:history><rdf:Seq>{item}</rdf:Seq></darktable:history>"
-        "</rdf:Description></rdf:RDF></x:xmpmeta>"
-    )
 
 
 def programs(peers: list[str]) -> dict[str, tuple[Develop, dict[str, Develop]]]:
@@ -258,6 +123,18 @@ def shot(path: Path) -> np.ndarray[Any, Any]:
     return np.moveaxis(camera, -1, 0)
 
 
+def mirrored(camera: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The photograph continued by its own reflections, in whichever direction is shorter, until
+    it has FULL pixels. Even sizes stay even.
+    """
+    while camera[0].size < FULL:
+        axis = 1 if camera.shape[1] <= camera.shape[2] else 2
+        want = math.ceil(FULL / camera[0].size * camera.shape[axis])
+        more = min(camera.shape[axis], want + want % 2 - camera.shape[axis])
+        camera = np.pad(camera, [(0, more if a == axis else 0) for a in range(3)], "symmetric")
+    return camera
+
+
 def write_pair(camera: np.ndarray[Any, Any], iso: int, folder: Path, seed: int) -> None:
     """clean.dng and noisy.dng: 14 bits, sensor noise of an ISO."""
     cfa, gain = Cfa(((0, 1), (1, 2))), GAIN * iso / 100
@@ -290,7 +167,8 @@ def compare(
     """All programs on one photograph."""
     camera = shot(photo)
     small, full = work / "small", work / "full"
-    for folder, pixels in ((small, camera[:, :SMALL, :SMALL]), (full, camera)):
+    corner, camera = camera[:, :SMALL, :SMALL], mirrored(camera)
+    for folder, pixels in ((small, corner), (full, camera)):
         folder.mkdir(exist_ok=True)
         write_pair(pixels, iso, folder, iso)
     size = camera[0].size / 1e6
@@ -298,13 +176,13 @@ def compare(
     for off, variants in table.values():
         off(full / "clean.dng", full / "clean.tif", work)
         base = off(full / "noisy.dng", full / "off.tif", work)
-        tiny = off(small / "noisy.dng", small / "off.tif", work)
+        tiny = _least(off, small, work)
         clean = read(full / "clean.tif")
         before = psnr(read(full / "off.tif"), clean)
         for name, develop in variants.items():
             target = full / f"{name.replace(' ', '_')}.tif"
             try:
-                start = develop(small / "noisy.dng", small / "nr.tif", work).cpu - tiny.cpu
+                start = _least(develop, small, work) - tiny
                 cost = develop(full / "noisy.dng", target, work)
             except RuntimeError as error:
                 print(f"{name} failed: {error}", file=sys.stderr)
@@ -316,6 +194,12 @@ def compare(
                   f" {extra / size:6.2f} s/MP  start {start:5.2f} s", flush=True)  # fmt: skip
             rows.append(row)
     return rows
+
+
+def _least(develop: Develop, folder: Path, work: Path) -> float:
+    """CPU seconds on the small file; of two runs, so that caches are full as in daily use."""
+    source, target = folder / "noisy.dng", folder / "small.tif"
+    return min(develop(source, target, work).cpu for _ in range(2))
 
 
 def markdown(rows: list[Row]) -> str:
@@ -359,38 +243,16 @@ def _means(rows: list[Row]) -> dict[str, float]:
     }
 
 
-def versions(table: dict[str, Any]) -> str:
-    """What ran, in one line."""
-    import torch
-
-    found = [f"rawpy {version('rawpy')} (LibRaw {'.'.join(map(str, rawpy.libraw_version))})"]
-    found += [f"torch {torch.__version__}", f"numpy {np.__version__}"]
-    if shutil.which("dpkg-query"):
-        wanted = {
-            "dcraw_emu": "libraw-bin",
-            "darktable-cli": "darktable",
-            "rawtherapee-cli": "rawtherapee",
-        }
-        for program, package in wanted.items():
-            if program in table:
-                command = ["dpkg-query", "-W", "-f", "${Package} ${Version}", package]
-                found.append(subprocess.run(command, capture_output=True, text=True).stdout)
-    return ", ".join(found)
-
-
 def machine() -> str:
-    """Processor and number of cores."""
+    """Processor, number of cores, and how many programs wait for them."""
     cpu = "unknown processor"
     if Path("/proc/cpuinfo").exists():
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         cpu = next((x.partition(":")[2].strip() for x in lines if x.startswith("model name")), cpu)
-    return f"{cpu}, {os.cpu_count()} cores"
+    return f"{cpu}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start"
 
 
 def main() -> None:
-    if sys.argv[1:2] == ["--develop"]:
-        develop_rawpy(Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4]))
-        return
     known = ["rawpy", "dcraw_emu", "darktable-cli", "rawtherapee-cli"]
     options = argparse.ArgumentParser(description="Benchmark RAW denoising.")
     options.add_argument("--photos", type=Path, default=ROOT.parent / "shared" / "data" / "train")
@@ -402,7 +264,7 @@ def main() -> None:
     photos = photographs(args.photos, args.count)
     if not photos:
         options.error(f"no photograph of at least 8 megapixels in {args.photos}")
-    table, rows = programs(args.peers), list[Row]()
+    table, rows, where = programs(args.peers), list[Row](), machine()
     begin = time.monotonic()
     args.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="sordino-raw-") as scratch:
@@ -411,7 +273,7 @@ def main() -> None:
             work.mkdir(parents=True, exist_ok=True)
             rows += compare(table, photo, ISOS[index % len(ISOS)], work)
             (args.out / "raw.json").write_text(json.dumps([asdict(r) for r in rows], indent=1))
-            head = f"{date.today()}, {machine()}. {versions(table)}.\n"
+            head = f"{date.today()}, {where}. {versions(table)}.\n"
             command = "`python tests/benchmarks/raw.py`\n\n"
             (args.out / "raw.md").write_text(head + command + markdown(rows))
             if not args.keep:

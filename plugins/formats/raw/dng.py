@@ -31,6 +31,7 @@ from plugins.formats.raw.tags import Ifd, Tag, Tiff, make
 U16 = NDArray[np.uint16]
 SOFTWARE = f"Sordino {__version__}"
 TILE = 256
+CHUNK = 1 << 16  # samples
 PREVIEW = 1024  # long edge
 SMALLEST = 22  # LibRaw opens nothing smaller
 
@@ -88,13 +89,20 @@ def stored(image: Image) -> U16:
     pixels = np.asarray(image.pixels[...])
     if pixels.dtype == np.uint16:
         return pixels
-    values = pixels.astype(np.float32)
-    if (scale := _stretch(image)) != 1:
-        values *= np.float32(scale)
-    if np.isnan(np.min(values)):
-        raise UnwritableFile("The image holds values that are no numbers: DNG cannot store them.")
-    np.rint(values, out=values)
-    return np.clip(values, 0, 65535, out=values).astype(np.uint16)
+    scale = np.float32(_stretch(image))
+    out = np.empty(pixels.shape, np.uint16)
+    lines, found = pixels.reshape(-1, pixels.shape[-1]), out.reshape(-1, pixels.shape[-1])
+    step = max(CHUNK // lines.shape[1], 1)
+    buffer = np.empty((step, lines.shape[1]), np.float32)
+    for y in range(0, len(lines), step):  # few at a time stay in the processor's cache
+        values = np.multiply(lines[y : y + step], scale, out=buffer[: len(lines) - y])
+        if np.isnan(values.min()):
+            raise UnwritableFile(
+                "The image holds values that are no numbers: DNG cannot store them."
+            )
+        np.rint(values, out=values)
+        found[y : y + step] = np.clip(values, 0, 65535, out=values)
+    return out
 
 
 def _white(image: Image) -> float:
@@ -117,10 +125,11 @@ def write(path: Path, image: Image, source: Image, output: Output) -> None:
 
     if image.axes not in ("yx", "cyx") or (image.axes == "cyx" and image.pixels.shape[0] != 3):
         raise UnwritableFile("A DNG holds a mosaic, one channel or three: choose TIFF or NumPy.")
-    pixels, area = _framed(image, source)
+    values = stored(image)
+    pixels, area = _framed(values, source)
     if min(pixels.shape[:2]) < SMALLEST:
         raise UnwritableFile("The image is too small for a DNG: choose TIFF or NumPy.")
-    image = replace(_scaled(image), pixels=stored(image))
+    image = replace(_scaled(image), pixels=values)
     tags = info(Path(source.path)) if source.path else Info()
     same = image.axes == source.axes and (image.cfa is None) == (source.cfa is None)
     try:
@@ -144,11 +153,10 @@ def _scaled(image: Image) -> Image:
     return replace(image, levels=Levels(black, _white(image) * scale))
 
 
-def _framed(image: Image, source: Image) -> tuple[U16, tuple[int, int, int, int]]:
+def _framed(values: U16, source: Image) -> tuple[U16, tuple[int, int, int, int]]:
     """The full sensor frame (h, w) or (h, w, 3) with the new active area, and where that lies."""
     from plugins.formats.raw.reader import frame
 
-    values = stored(image)
     values = np.moveaxis(values, 0, -1) if values.ndim == 3 else values
     height, width = values.shape[:2]
     full_size = source.meta.get("frame")

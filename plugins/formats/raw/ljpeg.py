@@ -13,6 +13,10 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+# Category of each difference modulo 2^16: how many bits its magnitude has.
+_SIZES = np.frexp(np.abs(np.arange(65536, dtype=np.uint16).view(np.int16).astype(np.int32)))[1]
+_SIZES = _SIZES.astype(np.uint8)
+
 
 def encode(tile: NDArray[np.uint16]) -> bytes:
     """One tile, (rows, columns) or (rows, columns, channels) uint16, as a JPEG stream.
@@ -23,11 +27,12 @@ def encode(tile: NDArray[np.uint16]) -> bytes:
     rows = tile.shape[0]
     components = 2 if tile.ndim == 2 else tile.shape[2]
     columns = tile.size // rows // components
-    differences, counts = _differences(np.ascontiguousarray(tile).reshape(rows, -1), components)
+    flat = np.ascontiguousarray(tile).reshape(rows, -1)
+    differences, counts = _differences(flat, components, _SIZES)
     lengths = _code_lengths(counts.tolist())
     codes, bits, symbols = _canonical(lengths)
     scan = np.empty(8 * tile.size + 16, np.uint8)
-    used = _pack(differences, codes, np.asarray(lengths, np.uint8), scan)
+    used = _pack(differences, _SIZES, codes, np.asarray(lengths, np.uint8), scan)
     table = bytes([0]) + bytes(bits) + bytes(symbols)
     frame = struct.pack(">BHHB", 16, rows, columns, components)
     frame += b"".join(bytes([c, 0x11, 0]) for c in range(components))
@@ -93,60 +98,58 @@ def _canonical(lengths: list[int]) -> tuple[NDArray[np.uint32], list[int], list[
 
 
 @numba.njit(cache=True, nogil=True)
-def _differences(rows: Any, components: int) -> Any:
-    """Prediction differences (modulo 2^16, as int32) and how often each category occurs."""
+def _differences(rows: Any, components: int, sizes: Any) -> Any:
+    """Prediction differences modulo 2^16, and how often each category occurs."""
     height, width = rows.shape
-    out = np.empty((height, width), np.int32)
+    out = np.empty((height, width), np.uint16)
     counts = np.zeros(17, np.int64)
     for y in range(height):
+        for x in range(components):
+            out[y, x] = rows[y, x] - (rows[y - 1, x] if y else np.uint16(32768))
+        for x in range(components, width):
+            out[y, x] = rows[y, x] - rows[y, x - components]
         for x in range(width):
-            if x >= components:
-                guess = np.int32(rows[y, x - components])
-            elif y > 0:
-                guess = np.int32(rows[y - 1, x])
-            else:
-                guess = np.int32(32768)
-            value = (np.int32(rows[y, x]) - guess + 32768) & 65535
-            value -= 32768
-            out[y, x] = value
-            size, rest = 0, abs(value)
-            while rest:
-                rest >>= 1
-                size += 1
-            counts[size] += 1
+            counts[sizes[out[y, x]]] += 1
     return out, counts
 
 
 @numba.njit(cache=True, nogil=True)
-def _pack(differences: Any, codes: Any, lengths: Any, out: Any) -> int:
-    """Huffman code, then the difference's own bits, most significant first; FF becomes FF 00."""
-    buffer, filled, used = np.uint64(0), 0, 0
-    for value in differences.ravel():
-        size, rest = 0, abs(value)
-        while rest:
-            rest >>= 1
-            size += 1
-        word, count = np.uint64(codes[size]), np.int64(lengths[size])
-        if size < 16:  # 16 means -32768 and has no bits of its own
-            own = value if value >= 0 else value + (1 << size) - 1
-            word = (word << np.uint64(size)) | np.uint64(own)
+def _pack(differences: Any, sizes: Any, codes: Any, lengths: Any, out: Any) -> int:
+    """Huffman code, then the difference's own bits, most significant first; FF becomes FF 00.
+
+    Bits leave the buffer by 32: hardly ever is there an FF among four bytes.
+    """
+    buffer, filled, used = np.uint64(0), np.uint64(0), 0
+    one, half, full = np.uint64(1), np.uint64(32), np.uint64(0xFFFFFFFF)
+    for found in differences.ravel():
+        value, size = np.uint64(found), np.uint64(sizes[found])
+        word, count = np.uint64(codes[size]), np.uint64(lengths[size])
+        if size < np.uint64(16):  # 16 means -32768 and has no bits of its own
+            own = (value - (value >> np.uint64(15))) & ((one << size) - one)
+            word = (word << size) | own
             count += size
-        buffer = (buffer << np.uint64(count)) | word
+        buffer = (buffer << count) | word  # at most 31 old bits and 31 new ones
         filled += count
-        while filled >= 8:
-            filled -= 8
-            byte = (buffer >> np.uint64(filled)) & np.uint64(255)
-            out[used] = byte
-            used += 1
-            if byte == 255:
-                out[used] = 0
-                used += 1
-    if filled:  # fill up with ones
-        rest = 8 - filled
-        byte = ((buffer << np.uint64(rest)) | np.uint64((1 << rest) - 1)) & np.uint64(255)
+        if filled >= half:
+            filled -= half
+            four = (buffer >> filled) & full
+            used = _put(four, np.int64(4), out, used)
+    rest = (np.uint64(8) - filled % np.uint64(8)) % np.uint64(8)
+    buffer = (buffer << rest) | ((one << rest) - one)  # fill up with ones
+    count = np.int64((filled + rest) // np.uint64(8))
+    return _put(buffer & ((one << np.uint64(8 * count)) - one), count, out, used)
+
+
+@numba.njit(cache=True, nogil=True)
+def _put(word: Any, count: int, out: Any, used: int) -> int:
+    """The last `count` bytes of a word, the first of them first; returns where the next goes."""
+    inverse = ~word & np.uint64(0xFFFFFFFF)
+    stuffed = (inverse - np.uint64(0x01010101)) & ~inverse & np.uint64(0x80808080)
+    for index in range(count):
+        byte = (word >> np.uint64(8 * (count - 1 - index))) & np.uint64(255)
         out[used] = byte
         used += 1
-        if byte == 255:
+        if stuffed and byte == np.uint64(255):
             out[used] = 0
             used += 1
     return used

@@ -32,7 +32,7 @@ def patch(tiff: Tiff, pixels: U16, image: Image, tags: Info, output: Output) -> 
         sink = Sink(tiff.order, bytearray(bytes(tiff.data[:4]) + bytes(4)))
         first, old, subs = _copied(tiff, sink, _public(first)), _public(old), []
     else:
-        sink = Sink(tiff.order, bytearray(tiff.data[:]), _holes(tiff))
+        sink = Sink(tiff.order, bytearray(tiff.data), _holes(tiff))
     single = offset == tiff.first
     sensor = _sensor(tiff, sink, first if single else old, pixels, image, tags, output)
     preview = dng.preview_tags(sink, image)
