@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Hashable
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
 from threading import Lock
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from core.spill import Spill
@@ -18,11 +16,17 @@ CHEAP = 1e-9  # seconds per byte: what a value is taken to cost where nobody say
 
 def size_of(value: Any) -> int:
     """Bytes of the arrays in a value (or what it says of itself by `nbytes`)."""
-    if isinstance(value, np.ndarray):
-        return value.nbytes
-    if isinstance(value, tuple):
-        return sum(size_of(part) for part in value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-    return int(getattr(value, "nbytes", 64))
+    own = getattr(value, "nbytes", None)
+    if own is not None:
+        return int(own)
+    parts: list[Any] = []
+    if isinstance(value, tuple | list):
+        parts = list(cast("tuple[Any, ...]", value))
+    elif isinstance(value, Mapping):
+        parts = list(cast("Mapping[Any, Any]", value).values())
+    elif is_dataclass(value):
+        parts = [getattr(value, field.name) for field in fields(value)]
+    return sum(map(size_of, parts)) if parts else 64
 
 
 @dataclass(eq=False)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from core import spill as spill_module
 from core.cache import Cache, size_of
-from core.image import Array
+from core.image import Array, Image
 from core.spill import DISK, PREFIX, Spill, scratch, sweep
 
 DEAR = 1.0  # seconds: worth a place on the disk
@@ -96,6 +96,8 @@ def test_sizes() -> None:
     assert size_of(np.zeros(5, np.uint16)) == 10
     assert size_of((("a", np.zeros(5, np.uint8)), ("b", np.zeros(6, np.uint8)))) == 11 + 2 * 64
     assert size_of(object()) == 64
+    assert size_of({"weights": [np.zeros(1000, np.uint8)]}) == 1000
+    assert size_of(Image(np.zeros((300, 10), np.uint8))) > 3000  # a proxy
 
 
 operations = st.lists(

@@ -78,6 +78,20 @@ def test_tiles_equal_the_whole_image_at_once(image: Image, method: Local, tile: 
     close(render(image, method, desk(tile)), expected(image, method), image)
 
 
+@examples(40)
+@given(
+    images(axes=("zqyx", "qzyx", "ztqyx", "zcqyx")),
+    methods(Local),
+    st.integers(0, 30),
+    st.sampled_from(["qzyx", "zyx"]),
+)
+def test_stacks_in_another_order_than_the_method(
+    image: Image, method: Local, tile: int, together: Any
+) -> None:
+    method = replace(method, axes_=together)
+    close(render(image, method, desk(tile)), expected(image, method), image)
+
+
 @examples(60)
 @given(images(), methods(Local, White), st.integers(1, 30), st.data())
 def test_any_region_and_threads_give_the_same_bits(
@@ -204,6 +218,13 @@ def test_an_edit_recomputes_what_follows_and_nothing_else(
     found = render(image, changed, on)
     assert set(CALLS) == {other}
     np.testing.assert_array_equal(found, render(image, changed, desk(tile)))
+    if earlier:  # what follows it is computed again
+        first = replace(earlier[0], amount=0.6, mask=mask)
+        changed = Recipe((first, *earlier[1:], last))
+        CALLS.clear()
+        found = render(image, changed, on)
+        assert set(CALLS) <= {step.method for step in changed.steps[1:]}
+        np.testing.assert_array_equal(found, render(image, changed, desk(tile)))
 
 
 @examples(60)
@@ -354,15 +375,13 @@ def test_recipes_are_stored_with_masks_and_inputs(image: Image, data: st.DataObj
     recipe = Recipe((*recipe.steps, Step(Dark(), 0.5, None, (("dark", dark),))))
     files = {i.path: i for s in recipe.steps if s.mask for i in [s.mask.image] if i}
     files[dark.path] = dark
-    text = json.dumps(to_json(recipe, NOISE))
-    classes = {Local.id(): None}
     for step in recipe.steps:
         classes = {step.method.id(): type(step.method)}
         one = Recipe((step,))
         back, noise = from_json(json.loads(json.dumps(to_json(one, NOISE))), classes, files.get)  # type: ignore[arg-type]
         assert (back, noise) == (one, NOISE)
         assert back.steps[0].key == step.key
-    assert len(json.loads(text)["steps"]) == len(recipe.steps)
+    assert len(to_json(recipe, NOISE)["steps"]) == len(recipe.steps)
 
 
 @examples(30)
