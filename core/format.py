@@ -111,3 +111,23 @@ def encoded(image: Image, bits: int) -> Array:
     scaled *= np.float32(top / white)
     np.rint(scaled, out=scaled)
     return np.clip(np.nan_to_num(scaled, copy=False), 0, top, out=scaled).astype(kind)
+
+
+def as_stored(values: Array, kind: Any, nodata: float | None = None) -> Array:
+    """Computed numbers in the type of a file: rounded and kept in its range, once and here only.
+
+    What is no number becomes `nodata` (0 where there is none and the type knows no NaN).
+    """
+    dtype = np.dtype(kind)
+    if values.dtype == dtype:
+        return values
+    lost = ~np.isfinite(values) if values.dtype.kind == "f" else np.False_
+    if dtype.kind in "iu":
+        ends = np.iinfo(dtype)
+        rounded = np.rint(np.where(lost, 0, values).astype(np.float64))
+        found = np.clip(rounded, float(ends.min), float(ends.max)).astype(dtype)
+    else:
+        found = values.astype(dtype)
+    if nodata is not None:
+        found = np.where(lost, np.asarray(nodata, dtype), found)
+    return found

@@ -98,8 +98,14 @@ class Image:
 
     `pixels` keeps the stored units and dtype (a mosaic stays what the sensor gave); `axes` has one
     letter per dimension, of t z q b c, always ending in y x. `kind` says what the numbers are:
-    mosaic (raw CFA), linear (scene-linear channels), display (encoded for a screen, as JPEG),
-    array (plain numbers).
+    mosaic (raw CFA), linear (scene-linear channels), display (encoded for a screen, as JPEG), and
+    plain numbers: cube (spectral bands), scan (CT, MR: slices and volumes), clip (ultrasound
+    frames), rf (echoes before detection), array (not known).
+
+    `coords`, where the file says them: one array per axis letter ("b" wavelengths, "t" seconds, "z"
+    millimetres), "units" (letter -> unit), "spacing" (letter -> millimetres between samples),
+    "affine" (4x4: voxel (x, y, z) to millimetres in the patient's LPS system, as DICOM counts).
+    `meta["scale"]` = (slope, intercept, unit): what a stored number means.
     """
 
     pixels: Pixels
@@ -116,6 +122,7 @@ class Image:
         default_factory=dict[str, Any]
     )  # EXIF, ICC...: for display and the writer
     path: str = ""  # where it came from; "" when it was computed
+    nodata: float | None = None  # the stored number that stands for no measurement
 
     def __post_init__(self) -> None:
         if len(self.axes) != len(self.pixels.shape) or not self.axes.endswith("yx"):
@@ -128,7 +135,7 @@ class Image:
         Of samples that stay in their file, where and when that was written stands for them.
         """
         digest = hashlib.blake2b(digest_size=16)
-        digest.update(repr((self.axes, self.kind, self.levels, self.cfa)).encode())
+        digest.update(repr((self.axes, self.kind, self.levels, self.cfa, self.nodata)).encode())
         digest.update(repr((self.pixels.shape, str(self.pixels.dtype))).encode())
         if hasattr(self.pixels, "stamp"):
             digest.update(repr(self.pixels).encode())
@@ -136,6 +143,16 @@ class Image:
         for row in range(0, self.pixels.shape[0], 1024):
             digest.update(np.ascontiguousarray(self.pixels[row : row + 1024]).data)
         return digest.hexdigest()
+
+    @property
+    def samples(self) -> Pixels:
+        """The pixels, with NaN where there is no measurement: for all who compute."""
+        return self.pixels if self.nodata is None else _Marked(self.pixels, self.nodata)
+
+    @property
+    def numbers(self) -> bool:
+        """Are they plain numbers, shown through a window, and neither camera nor screen colours?"""
+        return self.kind not in ("mosaic", "linear", "display")
 
     @property
     def height(self) -> int:
@@ -166,3 +183,23 @@ class Image:
             count = self.pixels.shape[self.axes.index("c")]
             return {1: "Y", 3: "RGB", 4: "RGBA"}.get(count, "Y" * count)
         return "Y"
+
+
+@dataclass(frozen=True)
+class _Marked:
+    """Pixels as float32, NaN where they hold the number that stands for no measurement."""
+
+    pixels: Pixels
+    nodata: float
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.pixels.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return np.dtype(np.float32)
+
+    def __getitem__(self, key: Any, /) -> Array:
+        stored = np.asarray(self.pixels[key])
+        return np.where(stored == self.nodata, np.float32(np.nan), stored.astype(np.float32))

@@ -317,7 +317,7 @@ class Renderer:
         for name, image in step.inputs:
             if image.pixels.shape != self.image.pixels.shape:
                 raise ValueError(f"The {name} image must have the size of the picture.")
-            known = self._known(index, need, lambda _, image=image: image.pixels)
+            known = self._known(index, need, lambda _, image=image: image.samples)
             flat, deep = laid.flat(known)
             theirs = replace(domain, levels=image.levels, models=signal)
             found[name] = laid.together(theirs.enter(flat, need.y0, need.x0), deep)
@@ -326,7 +326,7 @@ class Renderer:
     def _pixels(self, index: int, region: Region) -> Pixels:
         """Step `index`'s input around a region, that answers as the whole image would."""
         if index == 0:
-            return self.image.pixels
+            return self.image.samples
         shape, axes = self.image.pixels.shape, self.image.axes
         area = seen(region, shape, self.plans[index].packing.phase, axes)
         part = np.empty(area.shape(axes, shape), np.float32)

@@ -43,7 +43,7 @@ def settle(image: Image, look: Look) -> Look:
     get a window of its own.
     """
     wb = look.wb or (image.color.wb if image.color else (1.0, 1.0, 1.0))
-    if image.kind != "array" or (look.window and look.extent):
+    if not image.numbers or (look.window and look.extent):
         return replace(look, wb=wb)
     values = _sample(image)
     extent = look.extent
@@ -68,7 +68,7 @@ def _sample(image: Image, most: int = 1_000_000) -> NDArray[np.float32]:
            for a, n in zip(image.axes[:-2], shape[:-2], strict=True)]  # fmt: skip
     count = np.prod([len(range(*f.indices(n))) for f, n in zip(few, shape[:-2], strict=True)])
     step = max(int(np.ceil(np.sqrt(count * shape[-2] * shape[-1] / most))), 1)
-    picked = np.asarray(image.pixels[(*few, slice(None, None, step), slice(None, None, step))])
+    picked = np.asarray(image.samples[(*few, slice(None, None, step), slice(None, None, step))])
     values = picked.astype(np.float32).ravel()
     values = values[np.isfinite(values)]
     return values if values.size else np.zeros(1, np.float32)

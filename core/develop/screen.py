@@ -43,7 +43,7 @@ def to_screen(
 
     source = stored or look
     out = look.profile or Profile()
-    if image.kind in ("display", "array"):
+    if image.kind == "display" or image.numbers:
         window, numbers = _window(image, look, source), embedded(image)
         wb = np.asarray(look.wb or (1, 1, 1), float)
         matrix = np.asarray(out.matrix, float) @ numbers.to_srgb @ np.diag(wb / wb[1])

@@ -66,7 +66,7 @@ def develop(pixels: Array, image: Image, region: Region, level: int, look: Look)
     area = reach(image, region, level, look)
     if tuple(pixels.shape[-2:]) != (area.height, area.width):
         raise ValueError(f"develop needs {area}, not pixels of shape {pixels.shape}")
-    if image.kind == "array" and look.extent is None:
+    if image.numbers and look.extent is None:
         look = settle(image, look)
     planes = _planes(pixels, image)
     if image.cfa is not None:
@@ -87,7 +87,7 @@ def develop(pixels: Array, image: Image, region: Region, level: int, look: Look)
 
 def multipliers(image: Image, look: Look) -> Triple:
     """White balance of the store: the smallest is 1 (encoded, plain and grey images have none)."""
-    if image.kind in ("display", "array") or len(set(image.channels)) < 3:
+    if image.kind == "display" or image.numbers or len(set(image.channels)) < 3:
         return 1.0, 1.0, 1.0
     wb = look.wb or (image.color.wb if image.color else (1.0, 1.0, 1.0))
     low = min(wb)
@@ -139,7 +139,7 @@ def _scales(
     image: Image, area: Region, look: Look, channel: int | None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Black and white balance / (white - black), both for one period from the area's corner."""
-    if image.kind == "array":
+    if image.numbers:
         low, high = look.extent or (0.0, 1.0)
         return np.full((1, 1), low), np.full((1, 1), 1 / (high - low))
     blocks = np.asarray(image.levels.black, float)

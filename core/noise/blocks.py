@@ -106,7 +106,7 @@ def _blocks(image: Image, area: Region) -> tuple[F32, F32] | None:
     for channel, slices in enumerate(slots):
         for at, row in product(slices, rows):
             y = y0 + int(row)
-            strip = np.asarray(image.pixels[(*at, slice(y, y + SIDE), slice(x0, area.x1))])
+            strip = np.asarray(image.samples[(*at, slice(y, y + SIDE), slice(x0, area.x1))])
             strip = np.real(strip).astype(np.float32)
             black = image.levels.black_map(y, x0, SIDE, width)
             stored.append(strip[:: SIDE // 2])

@@ -286,7 +286,7 @@ def _channel_planes(image: Image, area: Region) -> list[tuple[str, F32]]:
     black = image.levels.black_map(area.y0, area.x0, area.height, area.width)
     found: list[tuple[str, F32]] = []
     for name, slices in zip(names(image), planes(image), strict=False):
-        raw = np.asarray(image.pixels[(*slices[0], *area.slices)])
+        raw = np.asarray(image.samples[(*slices[0], *area.slices)])
         found.append((name, np.real(raw).astype(np.float32) - black))
     if image.cfa is None:
         return found

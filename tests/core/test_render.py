@@ -9,6 +9,7 @@ import pytest
 
 from core.cache import Cache
 from core.desk import Desk
+from core.format import as_stored
 from core.image import Array, Cfa, Image, Levels
 from core.method import Cancelled, Context, Method, Needs, Slider
 from core.noise.model import PoissonGaussian
@@ -310,3 +311,18 @@ def test_assemble_tells_its_progress(image: Image) -> None:
     assemble(Renderer(image, NOISE, chain((1.0, 1.0)), desk()), Region(5, 5, 45, 30), told.append)
     assert told == sorted(told)
     assert told[-1] == 1.0
+
+
+def test_no_data_of_whole_numbers_stays_and_does_not_spread() -> None:
+    rng = np.random.default_rng(0)
+    stored = rng.normal(1000, 10, (40, 60)).round().astype(np.int16)
+    stored[10:14, 20:30] = -9999
+    image = Image(stored, nodata=-9999.0)
+    noise = PoissonGaussian((0.0,), (10.0,))
+    recipe = Recipe((Step(Probe()),))
+    found = assemble(Renderer(image, noise, recipe, desk()), whole(image))
+    np.testing.assert_array_equal(np.isnan(found), stored == -9999)
+    assert np.nanmin(found) > 950
+    back = as_stored(found, stored.dtype, image.nodata)
+    np.testing.assert_array_equal(back == -9999, stored == -9999)
+    assert back.dtype == np.int16
