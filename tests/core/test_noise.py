@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,26 @@ def test_shared_pairs(name: str, shared_data: Path) -> None:
         for channel, error in zip(found.channels, errors(image, gain, read), strict=True):
             assert error.max() < (0.1 if channel.verdict == GOOD else 0.25)
         assert np.median(errors(image, gain, read)) < 0.06
+
+
+@pytest.mark.parametrize("cfa", [BAYER, XTRANS])
+def test_noise_added_to_photographs(cfa: Cfa, shared_data: Path) -> None:
+    path = Path(__file__).parents[1] / "benchmarks" / "noise.py"
+    photographs = runpy.run_path(str(path))["photographs"](shared_data / "train", dev=True)
+    found = []
+    for index, photo in photographs:
+        clean = mosaic(photo, cfa) * SPAN
+        for gain, read in ((12.0, 18.0), (0.0, 0.0)):
+            rng = np.random.default_rng(index)
+            noisy = sensor(clean, gain, read, rng, quantise=1, black=1024, white=16383)
+            fits = measure(Image(noisy.astype(np.uint16), "yx", "mosaic", LEVELS, cfa)).channels
+            good = [fit for fit in fits if fit.verdict == GOOD]
+            assert gain or not good
+            found += [np.sqrt(fit.gain * AT + fit.read**2) for fit in good]
+    errors = np.abs(np.array(found) / np.sqrt(12 * AT + 18**2) - 1)
+    assert len(errors) >= 15
+    assert np.median(errors, axis=0).max() < 0.05  # the photographs' own grain counts, too
+    assert errors.max() < 0.25
 
 
 def test_noise_free_is_not_good() -> None:
