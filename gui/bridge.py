@@ -6,16 +6,13 @@ current job has shown something (cancelling on every move would show nothing dur
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from queue import SimpleQueue
-from typing import ClassVar
 
 from PySide6.QtCore import QCoreApplication, QEvent, QObject, QTimer, Signal
 
 from core.desk import Desk
 from core.engine import Engine, Event, Finished, Job, Work, Yielded
-from core.files import Decoder
 from core.format import Output
 from core.job import Export, Exported, LoadMethods, MeasureNoise, Open, Opened, Progress, Told, Warm
 from core.method import Cancelled
@@ -27,6 +24,7 @@ from gui.rates import Rates
 from gui.session import Document, Origin, Session, State
 from gui.status import sentence, task
 from gui.viewer import Viewer
+from gui.works import WORKERS, GetReady, LoadPlots
 
 THROTTLE = 30  # ms between wishes while a slider moves
 REST = 180  # ms of rest before statistics are computed
@@ -34,24 +32,12 @@ Receive = Callable[[Event], None]
 NICE = {"compute": 5, "batch": 10}  # the window comes first, also where all cores are busy
 
 
-@dataclass(frozen=True)
-class GetReady:
-    """What the first file needs and the first paint does not: a decoder that waits, OpenCV."""
-
-    worker: ClassVar[str] = "files"
-
-    def __call__(self, desk: Desk, cancelled: Callable[[], bool]) -> Iterator[object]:
-        desk.decoder = Decoder(warm=True)
-        import cv2  # what is painted is resampled with it
-
-        yield cv2.__version__
-
-
 class Bridge(QObject):
     """Turns states into work, and what comes back into signals on the main thread."""
 
     opened = Signal(object)  # Opened
     methods_loaded = Signal(object)  # Registry
+    plots_loaded = Signal(object)  # the module that draws them
     progressed = Signal(object, str)  # Progress or None (idle), what is running
     judged = Signal(object, object)  # Region, Statistics
     exported = Signal(object)  # Exported
@@ -62,7 +48,7 @@ class Bridge(QObject):
         super().__init__()
         self._session, self._viewer, self._desk, self.rates = session, viewer, desk, rates
         self._mail: SimpleQueue[Event] = SimpleQueue()
-        self._engine = Engine(self._post, desk, nice=NICE)
+        self._engine = Engine(self._post, desk, WORKERS, NICE)
         self._stages: list[ShowAfter] = []  # what is still to come for the current wish
         self._after: Job | None = None
         self._after_shown = True
@@ -71,7 +57,7 @@ class Bridge(QObject):
         self._running: set[Job] = set()
         self._where: dict[Job, str] = {}  # the devices that they compute on
         self._guests: dict[Job, Receive] = {}  # jobs of others, and who hears of them
-        self._closed = False
+        self._closed = self._plots_wanted = False
         self._turn = _timer(0, self._take)
         self._throttle = _timer(THROTTLE, self._wish)
         self._rest = _timer(REST, self._judge)
@@ -120,7 +106,7 @@ class Bridge(QObject):
         self._throttle.stop()
         self._rest.stop()
         for job in self._running:
-            if not isinstance(job.work, LoadMethods | GetReady | Warm):
+            if not isinstance(job.work, LoadMethods | LoadPlots | GetReady | Warm):
                 job.stop()
         self._tell_idle()
 
@@ -303,6 +289,8 @@ class Bridge(QObject):
             self.judged.emit(*value)
         elif isinstance(job.work, LoadMethods):
             self.methods_loaded.emit(value)
+        elif isinstance(job.work, LoadPlots):
+            self.plots_loaded.emit(value)
 
     def _show(self, job: Job, shown: Shown) -> None:
         d = self._session.document
@@ -343,6 +331,8 @@ class Bridge(QObject):
             self.failed.emit(task(job.work), sentence(error))
         if isinstance(job.work, LoadMethods):
             self._submit(Warm(), "warm", rank=3)
+        if isinstance(job.work, Warm | ShowAfter):
+            self._load_plots()
         if job is self._after:
             if error is None:
                 self._next_stage()
@@ -351,6 +341,12 @@ class Bridge(QObject):
                 if self._held_back:
                     self._wish()
         self._tell_idle()
+
+    def _load_plots(self) -> None:
+        """Once, when what is more urgent is done."""
+        if not self._plots_wanted:
+            self._plots_wanted = True
+            self._submit(LoadPlots(), "plots")
 
     def _tell_idle(self) -> None:
         if not self.busy:

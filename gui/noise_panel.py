@@ -23,6 +23,7 @@ from gui import theme
 from gui.controls import NumberEdit
 from gui.numbers import text
 from gui.plots import SYMBOLS, Curve, Dots, Plot, Sketch, channel_color, mark
+from gui.turns import Turns
 
 BY_HAND = "by hand"
 ICONS = {
@@ -122,7 +123,9 @@ class NoisePanel(QWidget):
         self.why.setWordWrap(True)
         self.why.setProperty("role", "soft")
         self.why.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.plot = Plot("Variance against mean", "The mean-variance plot appears here.")
+        self.plot = Plot(
+            "Variance against mean", Turns(self), "The mean-variance plot appears here."
+        )
         self._table = QWidget()
         whole = self._column = QVBoxLayout(self)
         whole.setContentsMargins(10, 10, 10, 8)

@@ -1,23 +1,27 @@
-"""A small plot in the window's colours: axes with round numbers, lines, steps and dots."""
+"""A small plot in the window's colours: what to draw is a value, pyqtgraph draws it.
+
+pyqtgraph takes half a second to import, so a worker does that (see works.py) and the module is
+given to `set_library`; until then a plot is an empty frame. Never import it here.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF
-from PySide6.QtWidgets import QWidget
+from PySide6.QtCore import QRectF, Qt
+from PySide6.QtGui import QColor, QShowEvent
+from PySide6.QtWidgets import QLabel, QStackedLayout, QWidget
 
 from core.image import Array
 from gui import theme
 from gui.numbers import text
+from gui.turns import Turns
 
 SYMBOLS = {"R": "●", "G": "■", "B": "▼", "Y": "●"}
-TICKS = 5  # about so many on an axis
-TRIANGLE = (QPointF(-1.1, -0.9), QPointF(1.1, -0.9), QPointF(0.0, 1.1))
+SHAPES = {"●": "o", "■": "s", "▼": "t"}  # as pyqtgraph calls them
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,10 +49,22 @@ class Dots:
 
 
 @dataclass(frozen=True, eq=False)
+class Raster:
+    """Values as grey squares, the middle one at the origin: black at -limit, white at limit."""
+
+    values: Array  # (rows, columns), odd numbers
+    step: float  # from one to the next, on both axes
+    limit: float
+
+
+Mark = Curve | Dots | Raster
+
+
+@dataclass(frozen=True, eq=False)
 class Sketch:
     """What a plot shows: first marks are painted first. Axes are (name, unit)."""
 
-    marks: tuple[Curve | Dots, ...]
+    marks: tuple[Mark, ...]
     x: tuple[str, str]
     y: tuple[str, str]
     reach: tuple[float, float] | None = None  # right and upper end of axes that begin at 0
@@ -60,159 +76,133 @@ def steps(edges: Array, counts: Array, color: str, **look: float) -> Curve:
     return Curve(x, y, color, **look)  # type: ignore[arg-type]
 
 
-def ticks(low: float, high: float, most: int = TICKS) -> list[float]:
-    """Round numbers between the ends, about `most`: 1, 2 or 5 times a power of ten apart."""
-    if not (math.isfinite(low) and math.isfinite(high) and high > low):
-        return []
-    raw = (high - low) / most
-    power = 10.0 ** math.floor(math.log10(raw))
-    step = power * next(each for each in (1, 2, 5, 10) if each * power >= raw * 0.999)
-    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return [at * step for at in range(first, last + 1)]
-
-
 class Plot(QWidget):
     """Axes with a name and unit each; `draw` says what to paint on them."""
 
-    def __init__(self, title: str, empty: str = "") -> None:
+    def __init__(self, title: str, turns: Turns, empty: str = "") -> None:
         super().__init__()
         self.setAccessibleName(title)
         self.setMinimumHeight(150)
         self.sketch: Sketch | None = None
+        self.view: Any = None  # pyqtgraph's PlotWidget, once there is something to see
+        self._library: Any = None
+        self._turns, self._stale = turns, False
+        self._words = QLabel(empty)
+        self._words.setProperty("role", "soft")
+        self._words.setWordWrap(True)
+        self._words.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._words.setMargin(12)
+        self._stack = QStackedLayout(self)
+        self._stack.addWidget(self._words)
         self._empty = empty
-        font = self.font()
-        font.setPointSizeF(font.pointSizeF() * 0.85)
-        self.setFont(font)
+
+    def set_library(self, library: Any) -> None:
+        """The module pyqtgraph is there."""
+        self._library = library
+        self._refresh()
 
     def draw(self, sketch: Sketch | None) -> None:
-        """Show this; None empties the plot."""
-        self.sketch = sketch
-        self.update()
+        """Show this, in a turn of its own as soon as the plot is visible; None empties it."""
+        self.sketch, self._stale = sketch, True
+        self._refresh()
 
-    def paintEvent(self, event: QPaintEvent) -> None:
-        """Qt: axes, then marks, inside the frame that the labels leave."""
-        look, painter = theme.colors(), QPainter(self)
+    def showEvent(self, event: QShowEvent) -> None:
+        """Qt: what was drawn while it was hidden."""
+        super().showEvent(event)
+        self._refresh()
+
+    def _refresh(self) -> None:
         if self.sketch is None:
-            painter.setPen(QColor(look.soft))
-            flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
-            painter.drawText(self.rect().adjusted(12, 12, -12, -12), flags, self._empty)
+            self._words.setText(self._empty)
+            self._stack.setCurrentWidget(self._words)
+        elif self._library is None:
+            self._words.setText("The plot is coming …")
+        elif self._stale and self.isVisible():
+            self._turns.add(self._paint if self.view is not None else self._build)
+
+    def _build(self) -> None:
+        if self.view is None:
+            self.view = self._made()
+            self._stack.addWidget(self.view)
+        self._turns.add(self._paint)
+
+    def _paint(self) -> None:
+        sketch, item = self.sketch, self.view.getPlotItem()
+        if sketch is None or not self._stale or not self.isVisible():
             return
-        painter.fillRect(self.rect(), QColor(look.base))
-        (x0, x1), (y0, y1) = extent(self.sketch)
-        frame = self._axes(painter, self.sketch, (x0, x1), (y0, y1))
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setClipRect(frame.adjusted(0, -1, 1, 1))
-        across, up = frame.width() / (x1 - x0), frame.height() / (y1 - y0)
-        for one in self.sketch.marks:
-            x, y = frame.left() + (one.x - x0) * across, frame.bottom() - (one.y - y0) * up
-            there = np.isfinite(x) & np.isfinite(y)
-            points = [QPointF(a, b) for a, b in zip(x[there], y[there], strict=True)]
-            if isinstance(one, Curve):
-                _curve(painter, one, points, frame.bottom() + y0 * up)
-            else:
-                _dots(painter, one, points)
-
-    def _axes(
-        self,
-        painter: QPainter,
-        sketch: Sketch,
-        xs: tuple[float, float],
-        ys: tuple[float, float],
-    ) -> QRectF:
-        look, metrics = theme.colors(), self.fontMetrics()
-        line = metrics.height()
-        rows = ticks(*ys, max(min(TICKS, self.height() // (2 * line) - 2), 2))
-        wide = max((metrics.horizontalAdvance(words) for words in _words(rows)), default=0)
-        frame = QRectF(line + wide + 12, 8, 0, 0)
-        frame.setRight(max(self.width() - 14, frame.left() + 20))
-        frame.setBottom(max(self.height() - 2 * line - 10, 30))
-        painter.setPen(QColor(look.edge))
-        painter.drawLine(frame.bottomLeft(), frame.bottomRight())
-        painter.drawLine(frame.bottomLeft(), frame.topLeft())
-        columns = ticks(*xs)
-        middle = Qt.AlignmentFlag.AlignCenter
-        for value, words in zip(columns, _words(columns), strict=True):
-            x = frame.left() + (value - xs[0]) / (xs[1] - xs[0]) * frame.width()
-            painter.setPen(QColor(look.edge))
-            painter.drawLine(QPointF(x, frame.bottom()), QPointF(x, frame.bottom() + 4))
-            half = metrics.horizontalAdvance(words) / 2 + 1
-            left = min(x - half, self.width() - 2 * half)
-            painter.setPen(QColor(look.soft))
-            painter.drawText(QRectF(left, frame.bottom() + 5, 2 * half, line), middle, words)
-        right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-        for value, words in zip(rows, _words(rows), strict=True):
-            y = frame.bottom() - (value - ys[0]) / (ys[1] - ys[0]) * frame.height()
-            painter.setPen(QColor(look.edge))
-            painter.drawLine(QPointF(frame.left() - 4, y), QPointF(frame.left(), y))
-            painter.setPen(QColor(look.soft))
-            box = QRectF(line + 2, y - line / 2, wide + 4, line)
-            painter.drawText(box, right, words)
-        bottom = QRectF(frame.left(), self.height() - line - 3, frame.width(), line)
-        painter.drawText(bottom, middle, _label(sketch.x))
-        painter.save()
-        painter.translate(2, frame.bottom())
-        painter.rotate(-90)
-        painter.drawText(QRectF(0, 0, frame.height(), line), middle, _label(sketch.y))
-        painter.restore()
-        return frame
-
-
-def extent(sketch: Sketch) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Both ends of both axes: as asked for, else of all finite points. Never empty."""
-    if sketch.reach is not None:
-        return (0.0, sketch.reach[0] or 1.0), (0.0, sketch.reach[1] or 1.0)
-    x0, x1 = _ends(one.x for one in sketch.marks)
-    y0, y1 = _ends(one.y for one in sketch.marks)
-    room = 0.04 * (y1 - y0)
-    return (x0, x1), (y0 - room if y0 < 0 else y0, y1 + room)
-
-
-def _ends(values: Iterable[Array]) -> tuple[float, float]:
-    finite = [each[np.isfinite(each)] for each in values]
-    low = min((float(each.min()) for each in finite if each.size), default=0.0)
-    high = max((float(each.max()) for each in finite if each.size), default=1.0)
-    return (low, high) if high > low else (low, low + 1.0)
-
-
-def _curve(painter: QPainter, one: Curve, points: list[QPointF], ground: float) -> None:
-    if one.fill and points:
-        color = QColor(one.color)
-        color.setAlphaF(one.fill)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(color)
-        ends = QPointF(points[-1].x(), ground), QPointF(points[0].x(), ground)
-        painter.drawPolygon(QPolygonF([*points, *ends]))
-    if one.width:
-        pen = QPen(QColor(one.color), one.width)
-        if one.dotted:
-            pen.setDashPattern([2, 3])
-        painter.setPen(pen)
-        painter.drawPolyline(QPolygonF(points))
-
-
-def _dots(painter: QPainter, one: Dots, points: list[QPointF]) -> None:
-    color = QColor(one.color)
-    color.setAlphaF(one.opacity)
-    painter.setPen(Qt.PenStyle.NoPen)
-    painter.setBrush(color)
-    half = one.size / 2
-    for at in points:
-        if one.symbol == "■":
-            painter.drawRect(QRectF(at.x() - half, at.y() - half, one.size, one.size))
-        elif one.symbol == "▼":
-            painter.drawPolygon(QPolygonF([at + corner * half for corner in TRIANGLE]))
+        self._stale = False
+        item.clear()
+        for side, (name, unit) in (("bottom", sketch.x), ("left", sketch.y)):
+            item.setLabel(side, f"{name} ({unit})" if unit else name)
+        square = any(isinstance(one, Raster) for one in sketch.marks)
+        item.setAspectLocked(square)
+        item.invertY(square)  # as in the picture
+        for one in sketch.marks:
+            item.addItem(_item(self._library, one))
+        if sketch.reach is not None:
+            right, top = (end or 1.0 for end in sketch.reach)
+            item.setRange(QRectF(0, 0, right, top), padding=0)
         else:
-            painter.drawEllipse(at, half, half)
+            item.enableAutoRange()
+        self._stack.setCurrentWidget(self.view)
+
+    def _made(self) -> Any:
+        look = theme.colors()
+        view = self._library.PlotWidget(background=look.base)
+        view.setFrameShape(view.Shape.NoFrame)
+        view.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)  # the panel scrolls
+        view.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        item = view.getPlotItem()
+        item.setMenuEnabled(False)
+        item.hideButtons()
+        item.getViewBox().setDefaultPadding(0.02)
+        item.layout.setContentsMargins(4, 8, 14, 4)
+        font = self.font()
+        font.setPointSizeF(font.pointSizeF() * 0.85)
+        for side in ("bottom", "left"):
+            axis = item.getAxis(side)
+            axis.enableAutoSIPrefix(False)
+            axis.setPen(look.edge)
+            axis.setTextPen(look.soft)
+            axis.setStyle(tickFont=font, tickLength=4, maxTickLevel=0)
+            axis.label.setFont(font)
+            axis.tickStrings = _ticks  # pyqtgraph's own writes 1e-05
+        return view
 
 
-def _words(values: list[float]) -> list[str]:
-    least = (values[1] - values[0]) * 1e-3 if len(values) > 1 else 0.0
-    return [text(0 if abs(value) < least else value, "", 4) for value in values]
+def _item(library: Any, one: Mark) -> Any:
+    """A mark as pyqtgraph draws it."""
+    if isinstance(one, Raster):
+        item = library.ImageItem(np.nan_to_num(one.values), axisOrder="row-major")
+        item.setLevels((-one.limit, one.limit))
+        height, width = (count * one.step for count in one.values.shape)
+        item.setRect(QRectF(-width / 2, -height / 2, width, height))
+        return item
+    if isinstance(one, Dots):
+        item = library.ScatterPlotItem(antialias=True)
+        there = np.isfinite(one.x) & np.isfinite(one.y)
+        brush, shape = _faded(one.color, one.opacity), SHAPES[one.symbol]
+        item.setData(one.x[there], one.y[there], pen=None, brush=brush, symbol=shape, size=one.size)
+        return item
+    pen = None
+    if one.width:
+        dash = [2, 3] if one.dotted else None
+        pen = library.mkPen(one.color, width=one.width, dash=dash)
+    fill = {"fillLevel": 0.0, "brush": _faded(one.color, one.fill)} if one.fill else {}
+    return library.PlotCurveItem(
+        one.x, one.y, pen=pen, antialias=True, connect="finite", skipFiniteCheck=False, **fill
+    )
 
 
-def _label(axis: tuple[str, str]) -> str:
-    name, unit = axis
-    return f"{name} ({unit})" if unit else name
+def _faded(color: str, opacity: float) -> QColor:
+    faded = QColor(color)
+    faded.setAlphaF(opacity)
+    return faded
+
+
+def _ticks(values: Sequence[float], scale: float, spacing: float) -> list[str]:
+    least = spacing * 1e-3
+    return [text(0 if abs(value) < least else value * scale, "", 4) for value in values]
 
 
 def channel_color(channel: str) -> str:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
-import numpy as np
-from PySide6.QtCore import QRectF, Qt
-from PySide6.QtGui import QColor, QGuiApplication, QImage, QPainter, QPaintEvent
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
     QFrame,
     QGridLayout,
     QHBoxLayout,
     QLabel,
-    QSizePolicy,
     QTabWidget,
     QToolButton,
     QVBoxLayout,
@@ -23,7 +22,8 @@ from core.image import Array
 from core.measure import ONLY_NOISE, SOME, STRUCTURE, UNKNOWN, ChannelStatistics, Statistics
 from gui import theme
 from gui.numbers import text
-from gui.plots import Curve, Plot, Sketch, channel_color, mark, steps
+from gui.plots import Curve, Plot, Raster, Sketch, channel_color, mark, steps
+from gui.turns import Turns
 
 ICONS = {
     ONLY_NOISE: "circle-check",
@@ -32,6 +32,7 @@ ICONS = {
     UNKNOWN: "circle-help",
 }
 BEFORE = "Filled: before. Line: after."
+LIMIT = 0.1  # correlations shown black (-) and white (+)
 
 
 class Notice(QFrame):
@@ -56,39 +57,6 @@ class Notice(QFrame):
         self._icon.setPixmap(theme.pixmap(icon, 16, self.devicePixelRatioF(), color))
         self.setProperty("role", "alarm" if alarm else "card")
         self.style().polish(self)
-
-
-class Lags(QWidget):
-    """The autocorrelation as a small picture: grey is zero, white correlated, black against."""
-
-    LIMIT = 0.1
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._values: Array | None = None
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.setMinimumSize(110, 110)
-        self.setAccessibleName("Autocorrelation of the residual")
-
-    def set_value(self, values: Array | None) -> None:
-        """Show correlations -1..1, shape (lags y, lags x), lag 0 in the middle."""
-        self._values = values
-        self.update()
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        if self._values is None:
-            return
-        grey = np.clip(127.5 + np.nan_to_num(self._values) / self.LIMIT * 127.5, 0, 255).astype(
-            np.uint8
-        )
-        height, width = grey.shape
-        image = QImage(grey.tobytes(), width, height, width, QImage.Format.Format_Grayscale8)
-        edge = min(self.width(), self.height()) - 2
-        where = QRectF((self.width() - edge) / 2, (self.height() - edge) / 2, edge, edge)
-        painter = QPainter(self)
-        painter.drawImage(where, image)
-        painter.setPen(QColor(theme.colors().edge))
-        painter.drawRect(where)
 
 
 class Table(QWidget):
@@ -194,9 +162,10 @@ class StatisticsPanel(QWidget):
 
     def _tabs(self) -> QTabWidget:
         nothing = "Denoise to compare."
-        self.histogram = Plot("Histogram before and after", nothing)
-        self.residual = Plot("Histogram of what was removed", nothing)
-        self.lags = Lags()
+        turns = Turns(self)
+        self.histogram = Plot("Histogram before and after", turns, nothing)
+        self.residual = Plot("Histogram of what was removed", turns, nothing)
+        self.lags = Plot("Autocorrelation of what was removed", turns, nothing)
         self.lag_words = _soft("")
         tabs = QTabWidget()
         tabs.setDocumentMode(True)
@@ -215,6 +184,11 @@ class StatisticsPanel(QWidget):
             column.addWidget(self.lag_words if note is None else _soft(note))
             tabs.addTab(page, name)
         return tabs
+
+    def set_library(self, library: Any) -> None:
+        """What plots are drawn with is there."""
+        for plot in (self.histogram, self.residual, self.lags):
+            plot.set_library(library)
 
     def show_statistics(self, statistics: Statistics | None, title: str, unit: str = "DN") -> None:
         """Show the figures of a region (`title` names it) in `unit`; None: there are none yet."""
@@ -237,12 +211,10 @@ class StatisticsPanel(QWidget):
     def _plots(self, statistics: Statistics, unit: str) -> None:
         self.histogram.draw(_histograms(statistics, unit))
         self.residual.draw(_residuals(statistics))
-        self.lags.set_value(statistics.autocorrelation)
-        lags = 0 if statistics.autocorrelation is None else len(statistics.autocorrelation) // 2
-        reach = lags * statistics.lag
+        self.lags.draw(_correlations(statistics))
         self.lag_words.setText(
-            f"Autocorrelation of what was removed, ±{reach} px, black −{Lags.LIMIT} to white "
-            f"+{Lags.LIMIT}. Light patches or streaks around the centre are structure."
+            f"Autocorrelation of what was removed, black −{LIMIT} to white +{LIMIT}. "
+            "Light patches or streaks around the centre are structure."
         )
 
     def _copy(self) -> None:
@@ -295,3 +267,10 @@ def _residuals(statistics: Statistics) -> Sketch:
         middle = (first.edges[1:] + first.edges[:-1]) / 2
         marks.append(Curve(middle, _percent(first.expected), theme.colors().bright))
     return Sketch(tuple(marks), ("Removed", "σ of the noise"), ("Pixels", "%"))
+
+
+def _correlations(statistics: Statistics) -> Sketch | None:
+    if statistics.autocorrelation is None:
+        return None
+    raster = Raster(statistics.autocorrelation, statistics.lag, LIMIT)
+    return Sketch((raster,), ("Apart across", "px"), ("Apart down", "px"))

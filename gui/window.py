@@ -174,6 +174,8 @@ class Window(QMainWindow):
         self.start.pathWanted.connect(self.open)
         self.documents.coming.connect(lambda: self.pages.setCurrentWidget(self.viewer))
         bridge.methods_loaded.connect(self._methods_loaded)
+        bridge.plots_loaded.connect(self.statistics.set_library)
+        bridge.plots_loaded.connect(self.noise.plot.set_library)
         bridge.progressed.connect(self._progressed)
         bridge.judged.connect(self._judged)
         bridge.failed.connect(self._failed)

@@ -205,4 +205,4 @@ except SystemExit as end:
 def test_window_loads_no_heavy_library() -> None:
     found = loaded_by("import gui.app, gui.window")
     assert "PySide6" in found
-    assert found.isdisjoint({"torch", "cv2", "numba", "rawpy"})
+    assert found.isdisjoint({"torch", "cv2", "numba", "rawpy", "pyqtgraph"})

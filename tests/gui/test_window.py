@@ -35,7 +35,7 @@ def test_nothing_heavy_is_imported_before_the_first_paint():
         "app = QApplication([])\ntheme.apply(app)\n"
         "w = build(QSettings('s.ini', QSettings.Format.IniFormat), Path('.'))\n"
         "w.show()\napp.processEvents()\n"
-        "heavy = ['torch', 'cv2', 'numba', 'rawpy', 'scipy', 'PIL', 'tifffile',\n"
+        "heavy = ['torch', 'cv2', 'numba', 'rawpy', 'scipy', 'PIL', 'tifffile', 'pyqtgraph',\n"
         "'importlib.metadata', 'gui.queue_panel', 'gui.export']\n"
         "print([name for name in heavy if name in sys.modules])\nw.close()\n"
     )
