@@ -4,4 +4,8 @@ Read in this order: image (what is passed around), method (what a denoiser is), 
 only path from an image to denoised pixels), job (what travels), engine (threads, lanes, cancel).
 """
 
+from core.places import keep_kernels
+
 __version__ = "0.1.0"
+
+keep_kernels()  # before anything imports numba

@@ -10,12 +10,12 @@ from typing import Any, NoReturn
 
 from core import __version__
 from core.desk import Desk
-from core.format import UnwritableFile
+from core.format import UnreadableFile, UnwritableFile, suffix_of
 from core.image import Image
 from core.noise.model import PoissonGaussian
+from core.places import cache_folder
 from core.recipe import Recipe, Step, noise_from_json, parse
 from core.roster import Roster
-from core.selftest import cache_folder
 
 
 class Usage(Exception):
@@ -65,6 +65,8 @@ def parser() -> argparse.ArgumentParser:
         one = commands.add_parser(name, help=text)
         one.add_argument("input", metavar="IN")
         one.add_argument("--json", action="store_true")
+        if name == "info":
+            one.add_argument("--identifiers", action="store_true", help="show names of patients")
     return top
 
 
@@ -175,6 +177,8 @@ def targets(args: argparse.Namespace, desk: Desk) -> list[tuple[str, Path]]:
     """Sources and where their results go. Raises Usage or UnwritableFile."""
     out = Path(args.output)
     folder = len(args.inputs) > 1 or out.is_dir() or args.output.endswith("/") or not out.suffix
+    if len(args.inputs) == 1 and Path(args.inputs[0]).is_dir() and not args.output.endswith("/"):
+        folder = False  # a series becomes a series
     if not folder:
         return [(args.inputs[0], out)]
     if out.exists() and not out.is_dir():
@@ -186,12 +190,25 @@ def targets(args: argparse.Namespace, desk: Desk) -> list[tuple[str, Path]]:
     written = {suffix for f in desk.registry.formats for suffix in f.writes}
     pairs: list[tuple[str, Path]] = []
     for source in args.inputs:
-        suffix = Path(source).suffix.lower()
-        name = Path(source).stem + "-sordino" + (suffix if suffix in written else ".dng")
-        pairs.append((source, out / name))
+        path = Path(source)
+        own = suffix_of(path)
+        suffix = own.lower() if own.lower() in written else _writable(path, desk)
+        if path.is_dir():
+            own = suffix = ""
+        pairs.append((source, out / (path.name.removesuffix(own) + "-sordino" + suffix)))
     if len({target for _, target in pairs}) < len(pairs):
         raise Usage("two inputs have the same name: denoise them into different folders")
     return pairs
+
+
+def _writable(path: Path, desk: Desk) -> str:
+    """The suffix of a result where the source's own cannot be written: a RAW file's is a DNG."""
+    from core.files import find_format
+
+    try:
+        return (find_format(desk.registry, path).writes or (".dng",))[0]
+    except UnreadableFile:  # it says so when it is opened
+        return ".dng"
 
 
 def open_file(desk: Desk, path: str, axes: str = "") -> Image:

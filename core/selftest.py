@@ -12,7 +12,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -22,6 +21,7 @@ from typing import Any
 from core.devices import Device, Fault, apply_fault, failure, found
 from core.files import make_folder, start_child
 from core.method import Cancelled
+from core.places import cache_folder as cache_folder  # where Records lie
 
 FORMAT = 1  # of the file
 SECONDS = 120.0  # that a child may take: torch from a cold disk, a driver that compiles first
@@ -121,17 +121,6 @@ class Records:
             part = self._folder / f"devices.{os.getpid()}.part"
             part.write_text(json.dumps({**self._data, "format": FORMAT}), encoding="utf-8")
             part.replace(self._folder / "devices.json")
-
-
-def cache_folder() -> Path:
-    """Where the platform keeps what a program can make again."""
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home())
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "sordino"
 
 
 def guarded(
