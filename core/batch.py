@@ -18,7 +18,7 @@ from core.choose import choose
 from core.desk import Desk
 from core.develop import Look, settle
 from core.files import open_image, read_header
-from core.format import Output
+from core.format import Output, suffix_of
 from core.image import Image
 from core.job import Export, Progress, Told, denoised
 from core.noise.estimate import measure
@@ -122,4 +122,5 @@ def target_of(source: str, folder: str, suffix: str, others: int = 0) -> str:
     """
     path, number = Path(source), f"-{others + 1}" if others else ""
     home = Path(folder) if folder else path.parent
-    return str(home / f"{path.stem}-sordino{number}{suffix}")
+    stem = path.name.removesuffix(suffix_of(path))
+    return str(home / f"{stem}-sordino{number}{suffix}")

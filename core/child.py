@@ -148,11 +148,16 @@ def _place(array: Array) -> dict[str, Json] | None:
     root: Any = array
     while hasattr(getattr(root, "base", None), "shape"):
         root = root.base
-    if not isinstance(root, np.memmap) or root.nbytes != array.nbytes:
+    if not isinstance(root, np.memmap) or root.nbytes != array.nbytes or root.filename is None:
         return None
     if not array.flags.c_contiguous or root.ctypes.data != array.ctypes.data:
         return None
-    return {"offset": int(root.offset), "kind": array.dtype.str, "stored": list(array.shape)}
+    return {
+        "file": str(root.filename),  # not the one that was named, where a header lies beside
+        "offset": int(root.offset),
+        "kind": array.dtype.str,
+        "stored": list(array.shape),
+    }
 
 
 def unpack(packed: Mapping[str, Json], load: Callable[[int], Any]) -> Image:

@@ -99,6 +99,8 @@ def _info(args: argparse.Namespace) -> int:
     from core.files import read_header
 
     header = read_header(Desk().registry, Path(args.input))
+    if not args.identifiers:
+        header.pop("identifiers", None)
     if args.json:
         print(json.dumps(header, ensure_ascii=False, default=str))
         return OK

@@ -20,7 +20,16 @@ from typing import Any, cast
 import numpy as np
 
 from core.child import rich, samples, unpack
-from core.format import Format, Output, UnreadableFile, UnwritableFile, arrange, file_order
+from core.folders import find_folder_format, flush, flush_names, may_write, remove, take_name
+from core.format import (
+    Format,
+    Output,
+    UnreadableFile,
+    UnwritableFile,
+    arrange,
+    file_order,
+    suffix_of,
+)
 from core.image import Array, Image, Pixels
 from core.lazy import FilePixels, slabs
 from core.method import Cancelled
@@ -92,7 +101,7 @@ def find_format(registry: Registry, path: Path) -> Format:
     name = path.name or str(path)
     try:
         if path.is_dir():
-            raise UnreadableFile(f"{name} is a folder: name the files in it.")
+            return find_folder_format(registry, path)
         if path.exists() and not path.is_file():
             raise UnreadableFile(f"{name} is not a regular file: copy its contents to one first.")
         with path.open("rb") as file:
@@ -168,13 +177,16 @@ def save_image(
     """
     output = output or Output()
     writer = find_writer(registry, path, image)
-    _may_write(path, (image, source), output)
+    folder = writer.folder_for(path, image)
+    path = folder or path
+    may_write(path, (image, source), output, writer if folder else None)
     expected = writer.stored(image, output)
     size = math.prod(expected.shape) * expected.dtype.itemsize
     need = 1.1 * size / (4 if writer.tolerance else 1) + (4 << 20)
     if shutil.disk_usage(path.parent).free < need:
         raise UnwritableFile(f"{path.name} needs {need / 1e6:.0f} MB: free that much on the disk.")
-    part = path.with_name(f".{path.stem}.part-{os.getpid()}{path.suffix}")
+    suffix = "" if folder else suffix_of(path)
+    part = path.with_name(f".{path.name.removesuffix(suffix)}.part-{os.getpid()}{suffix}")
     try:
         writer.write(part, image, source, output)
         if cancelled():
@@ -182,25 +194,25 @@ def save_image(
         back = _decode(writer, part, cancelled)
         if not _same(back, expected, file_order(image, source), writer.tolerance):
             raise UnwritableFile(f"{path.name} read back differently: try another format.")
-        _flush(part)
-        if path.exists() and not output.overwrite:  # somebody else wrote it meanwhile
-            raise UnwritableFile(f"{path.name} exists: allow overwriting or choose another name.")
-        part.replace(path)
-        _flush(path.parent)
+        flush(part)
+        may_write(path, (image, source), output, writer if folder else None)  # as it is by now
+        take_name(part, path)
+        flush_names(path.parent)
     except UnreadableFile as error:
         raise UnwritableFile(f"{path.name} was written but not readable: {error}") from None
     except OSError as error:
         raise UnwritableFile(f"{path.name} could not be written: {_why(error)}.") from None
     finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
+        remove(part)
     return path
 
 
 def find_writer(registry: Registry, path: Path, image: Image) -> Format:
     """Who writes this kind of image under this suffix. Raises UnwritableFile."""
-    suffix = path.suffix.lower()
+    suffix = suffix_of(path).lower()
     able = [found for found in registry.formats if suffix in found.writes]
+    if not able:  # a folder has any name
+        able = [found for found in registry.formats if found.folder_for(path, image)]
     for found in able:
         if image.kind in found.takes:
             return found
@@ -211,22 +223,6 @@ def find_writer(registry: Registry, path: Path, image: Image) -> Format:
         raise UnwritableFile(f"{suffix} files cannot hold a {image.kind} image: {hint}.")
     known = ", ".join(sorted({name for found in registry.formats for name in found.writes}))
     raise UnwritableFile(f"{path.name} has no suffix that can be written: choose one of {known}.")
-
-
-def _may_write(path: Path, images: tuple[Image, ...], output: Output) -> None:
-    if not path.parent.is_dir():
-        raise UnwritableFile(f"The folder {path.parent} does not exist: create it first.")
-    if not os.access(path.parent, os.W_OK):
-        raise UnwritableFile(f"The folder {path.parent} may not be written to: choose another.")
-    if not path.exists() and not path.is_symlink():
-        return
-    sources = [Path(image.path) for image in images if image.path]
-    if any(one.exists() and path.exists() and os.path.samefile(one, path) for one in sources):
-        raise UnwritableFile(f"{path.name} is the source itself: choose another name.")
-    if path.is_dir():
-        raise UnwritableFile(f"{path.name} is a folder: choose another name.")
-    if not output.overwrite:
-        raise UnwritableFile(f"{path.name} exists: allow overwriting or choose another name.")
 
 
 def _same(found: Image, expected: Pixels, order: str, tolerance: float) -> bool:
@@ -245,17 +241,6 @@ def _same(found: Image, expected: Pixels, order: str, tolerance: float) -> bool:
     if len(pixels.shape) != len(order) or found.meta.get("order", order) == order:
         return False
     return _same(relabel(found, order), expected, order, tolerance)
-
-
-def _flush(path: Path) -> None:
-    """Have the disk really hold a file, or a folder's new names (which Windows cannot open)."""
-    if path.is_dir() and sys.platform == "win32":
-        return
-    handle = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _decode(reader: Format, path: Path, cancelled: Cancel, decoder: Decoder | None = None) -> Image:
@@ -352,7 +337,9 @@ def _map(folder: Path, number: int, path: Path) -> Array | FilePixels:
     """
     place = folder / f"{number}.json"
     if place.exists():
-        known, now = json.loads(place.read_text(encoding="utf-8")), path.stat()
+        known = json.loads(place.read_text(encoding="utf-8"))
+        path = Path(known["file"])
+        now = path.stat()
         stored, stamp = tuple(known["stored"]), (now.st_size, now.st_mtime_ns)
         order = tuple(range(len(stored)))
         return FilePixels(str(path), known["offset"], known["kind"], stored, order, stamp)

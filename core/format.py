@@ -41,6 +41,7 @@ class Format:
     takes: ClassVar[tuple[str, ...]] = ()  # kinds of Image it can write: mosaic, linear, ...
     rank: ClassVar[int] = 0  # the highest is asked first when several sniff a file as theirs
     tolerance: ClassVar[float] = 0.0  # mean difference that a lossy format may show
+    folders: ClassVar[bool] = False  # reads the files of a folder as one image
 
     def sniff(self, head: bytes, name: str) -> bool:
         """Is this ours? Judged by the first 4 KiB (and the name, where content cannot tell)."""
@@ -65,6 +66,21 @@ class Format:
     def stored(self, image: Image, output: Output) -> Pixels:
         """The pixels that reading back what write() wrote will give, in the axes of `image`."""
         return image.pixels
+
+    def folder_for(self, path: Path, image: Image) -> Path | None:
+        """The folder that `image` is written into when it is one of several files, else None."""
+        return None
+
+    def ours(self, path: Path) -> bool:
+        """Did Sordino write this file of a folder? Only then may the folder be overwritten."""
+        return False
+
+
+def suffix_of(path: Path) -> str:
+    """The suffix; of a compressed file both, as in .nii.gz."""
+    if path.suffix.lower() != ".gz":
+        return path.suffix
+    return Path(path.stem).suffix + path.suffix
 
 
 def arrange(pixels: Any, order: str) -> tuple[Any, str]:
@@ -131,3 +147,35 @@ def as_stored(values: Array, kind: Any, nodata: float | None = None) -> Array:
     if nodata is not None:
         found = np.where(lost, np.asarray(nodata, dtype), found)
     return found
+
+
+@dataclass(frozen=True)
+class Rounded:
+    """Computed pixels as a file will hold them (see `as_stored`), made as they are wanted.
+
+    `ends` is the range of a file that uses fewer bits than its type has.
+    """
+
+    pixels: Pixels
+    kind: str  # dtype
+    nodata: float | None = None
+    ends: tuple[float, float] | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the pixels."""
+        return self.pixels.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the file."""
+        return np.dtype(self.kind)
+
+    def __getitem__(self, key: Any, /) -> Array:
+        """A part, rounded."""
+        values = np.asarray(self.pixels[key])
+        if values.dtype == self.dtype:
+            return values
+        if self.ends is not None:
+            values = np.clip(values, *self.ends)
+        return as_stored(values, self.dtype, self.nodata)

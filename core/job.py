@@ -20,7 +20,7 @@ from core.develop import (
 )
 from core.develop.icc import srgb_profile
 from core.files import open_image, save_image
-from core.format import Output, UnreadableFile, UnwritableFile
+from core.format import Output, UnreadableFile, UnwritableFile, suffix_of
 from core.image import Image, Levels
 from core.noise.estimate import measure, measure_flat
 from core.noise.model import PoissonGaussian
@@ -206,7 +206,7 @@ class Export:
         """Write the denoised image; returns its path. Raises UnwritableFile or Cancelled."""
         path = Path(self.path)
         takes = {
-            k for f in desk.registry.formats if path.suffix.lower() in f.writes for k in f.takes
+            k for f in desk.registry.formats if suffix_of(path).lower() in f.writes for k in f.takes
         }
         if result.kind not in takes and "display" in takes and result.color is not None:
             result = self._developed(result)

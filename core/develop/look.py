@@ -51,11 +51,24 @@ def settle(image: Image, look: Look) -> Look:
         low, high = float(values.min()), float(values.max())
         slack = 0.1 * (high - low) or 0.5  # the sample may have missed the extremes
         extent = (low - slack, high + slack)
-    window = look.window
+    window = look.window or _named(image, values)
     if window is None:
         low, high = (float(v) for v in np.percentile(values, (0.5, 99.5)))
         window = (low, high) if high > low else (low, low + 1)
     return replace(look, wb=wb, window=window, extent=extent)
+
+
+def _named(image: Image, values: NDArray[np.float32]) -> tuple[float, float] | None:
+    """The window that the file asks for in meta["window"], where it shows any of the values.
+
+    It is turned round (white below black) where the file counts darkness.
+    """
+    named = image.meta.get("window")
+    if not named or not np.all(np.isfinite(named)) or named[0] == named[1]:
+        return None
+    low, high = sorted(float(end) for end in named)
+    shows = low < float(values.max()) and high > float(values.min())
+    return (float(named[0]), float(named[1])) if shows else None
 
 
 FRAMES = 8  # slices of each axis of a stack that are looked at

@@ -89,7 +89,8 @@ def _window(image: Image, look: Look, source: Look) -> tuple[float, float]:
 def _fractions(black: float, white: float) -> F64:
     """0..1 between black and white, for every store value."""
     x = (np.arange(65536) - PEDESTAL) / (65535 - PEDESTAL)
-    return np.clip((x - black) / max(white - black, 1e-9), 0, 1)
+    span = white - black  # below 0 where a window is turned round
+    return np.clip((x - black) / (span if abs(span) > 1e-9 else 1e-9), 0, 1)
 
 
 @lru_cache(maxsize=32)

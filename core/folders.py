@@ -1,0 +1,129 @@
+"""Images of many files: which format reads a folder, and how a target takes its name."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from core.format import Format, Output, UnreadableFile, UnwritableFile
+from core.image import Image
+from core.registry import Registry
+
+LOOK = 64  # files of a folder that are asked what they are
+
+
+def inside(folder: Path, most: int) -> Iterator[Path]:
+    """Files in a folder and those below it, in order of their names; hidden ones are left out."""
+    left = most
+    for place, names, files in os.walk(folder):
+        names[:] = sorted(name for name in names if not name.startswith("."))
+        for name in sorted(files):
+            path = Path(place, name)
+            if name.startswith(".") or not path.is_file():
+                continue
+            if not left:
+                return
+            left -= 1
+            yield path
+
+
+def find_folder_format(registry: Registry, folder: Path) -> Format:
+    """Who reads the files of this folder as one image. Raises UnreadableFile."""
+    able = [found for found in registry.formats if found.folders]
+    for path in inside(folder, LOOK):
+        with contextlib.suppress(OSError), path.open("rb") as file:
+            head = file.read(4096)
+            for found in able:
+                with contextlib.suppress(Exception):  # a plugin that stumbles does not know it
+                    if found.sniff(head, path.name):
+                        return found
+    name = folder.name or str(folder)
+    known = " or ".join(found.title for found in able)
+    raise UnreadableFile(
+        f"{name} is a folder{f' without {known} files' if known else ''}: name the files in it."
+    )
+
+
+def may_write(path: Path, images: tuple[Image, ...], output: Output, folder: Format | None) -> None:
+    """Raises UnwritableFile where a target may not be made. `folder`: who will make it a folder."""
+    if not path.parent.is_dir():
+        raise UnwritableFile(f"The folder {path.parent} does not exist: create it first.")
+    if not os.access(path.parent, os.W_OK):
+        raise UnwritableFile(f"The folder {path.parent} may not be written to: choose another.")
+    if not path.exists() and not path.is_symlink():
+        return
+    for source in (Path(image.path) for image in images if image.path):
+        if source.exists() and path.exists() and os.path.samefile(source, path):
+            raise UnwritableFile(f"{path.name} is the source itself: choose another name.")
+        if path.is_dir() and source.resolve().is_relative_to(path.resolve()):
+            raise UnwritableFile(f"{path.name} holds the source: choose another name.")
+    if path.is_dir() and not folder:
+        raise UnwritableFile(f"{path.name} is a folder: choose another name.")
+    if path.is_dir() and folder and not path.is_symlink():
+        held = list(path.iterdir())
+        if not held:
+            return
+        if output.overwrite and not all(one.is_file() and folder.ours(one) for one in held):
+            raise UnwritableFile(
+                f"{path.name} holds files that Sordino did not write: choose another name."
+            )
+    elif folder:
+        raise UnwritableFile(f"{path.name} is a file, and this needs a folder: choose another.")
+    if not output.overwrite:
+        raise UnwritableFile(f"{path.name} exists: allow overwriting or choose another name.")
+
+
+def flush(path: Path) -> None:
+    """Have the disk really hold a file, or a folder and its files.
+
+    Windows cannot open a folder to say so.
+    """
+    if path.is_dir():
+        for held in path.iterdir():
+            flush(held)
+        if sys.platform == "win32":
+            return
+    handle = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def flush_names(folder: Path) -> None:
+    """Have the disk hold the names in a folder (which Windows cannot open)."""
+    if sys.platform == "win32":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def take_name(part: Path, path: Path) -> None:
+    """Give what was written its name. A folder that is there steps aside until that is done."""
+    if not path.is_dir():
+        part.replace(path)
+        return
+    old = path.with_name(f".{path.name}.old-{os.getpid()}")
+    path.rename(old)
+    try:
+        part.rename(path)
+    except OSError:
+        old.rename(path)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def remove(part: Path) -> None:
+    """Leave nothing of a file or folder that was not finished."""
+    with contextlib.suppress(OSError):
+        if part.is_dir() and not part.is_symlink():
+            shutil.rmtree(part, ignore_errors=True)
+        else:
+            part.unlink(missing_ok=True)
