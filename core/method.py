@@ -168,6 +168,7 @@ class Method:
     domain: ClassVar[Literal["white", "signal"]] = "white"
     # white: variance-stabilised planes, noise of standard deviation 1; signal: above black
     tensors: ClassVar[bool] = True  # False: run() takes NumPy arrays, too, and gets them on the CPU
+    cpu_only: ClassVar[bool] = False  # its kernels are the CPU's: no other device is tried
     isolated: ClassVar[bool] = False  # runs in a child process: holds the GIL, may crash or hang
     inputs: ClassVar[tuple[str, ...]] = ()  # names of further images that a step must bring
 

@@ -89,7 +89,9 @@ class Runner:
 
     def settle(self, trial: Callable[[], object], megapixels: float) -> None:
         """Where there is a choice of devices that nobody has timed: time one tile on each."""
-        if len([row for row in self._desk.roster.rows() if row.usable]) < 2 or self.isolated:
+        if self.isolated or self.method.cpu_only:
+            return
+        if len([row for row in self._desk.roster.rows() if row.usable]) < 2:
             return
 
         def run(device: Device) -> object:
@@ -146,6 +148,8 @@ class Runner:
     def _choose(self) -> tuple[Device, str]:
         if self.isolated is not None:  # its process gets arrays, and computes where it likes
             return CPU, f"CPU: {self.method.title} runs in a process of its own."
+        if self.method.cpu_only:
+            return CPU, f"CPU: {self.method.title} has kernels for the CPU only."
         return self._desk.roster.choose(self.method)
 
     def _judged(self, error: Exception, device: Device) -> Exception:

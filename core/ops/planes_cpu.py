@@ -136,7 +136,9 @@ def _unstabilise(line, count, vst, level):
     half, last, table = np.sqrt(gain) / np.float32(2), vst[4] - np.float32(1.001), vst[5:]
     for j in range(count):
         value = line[j]
-        place = min(max((value - start) * rate, ZERO), last)
+        place = (value - start) * rate
+        place = place if place > ZERO else ZERO  # also where a method gave NaN
+        place = place if place < last else last
         at = np.uint32(place)
         bias = table[at] + (place - np.float32(at)) * (table[at + 1] - table[at])
         above = half * max(value, ZERO)

@@ -326,3 +326,20 @@ def test_no_data_of_whole_numbers_stays_and_does_not_spread() -> None:
     back = as_stored(found, stored.dtype, image.nodata)
     np.testing.assert_array_equal(back == -9999, stored == -9999)
     assert back.dtype == np.int16
+
+
+class Broken(Method):
+    """Gives no numbers."""
+
+    title = "Broken"
+    tensors = False
+
+    def run(self, tile: Any, state: Any, ctx: Context) -> Any:
+        return tile * np.float32(np.nan)
+
+
+def test_a_method_that_gives_no_numbers_crashes_nothing() -> None:
+    image = Image(np.full((40, 40), 9, np.uint16), levels=Levels(((1.0,),), 100.0))
+    noise = PoissonGaussian((2.0,), (1.0,))
+    found = assemble(Renderer(image, noise, Recipe((Step(Broken()),)), desk()), whole(image))
+    assert np.isnan(found).all()

@@ -1,0 +1,99 @@
+"""Block matching and collaborative filtering of planes with unit white noise, on the CPU.
+
+Dabov, Foi, Katkovnik and Egiazarian, "Image denoising by sparse 3-D transform-domain collaborative
+filtering" (BM3D), IEEE TIP 2007; colour: matches are found in one plane and serve all, as there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from core.image import Array
+
+EDGE = 8  # of a block
+THRESHOLD = 2.7  # of the first stage, in noise standard deviations
+BETA = 2.0  # of the Kaiser window that blocks are added up with
+MATCHES = 16, 32  # blocks of a group in the two stages
+
+
+def reach(step: int, radius: int) -> int:
+    """How far, in pixels, a result depends on its surroundings; a multiple of `step`."""
+    return -(-2 * _stage(radius) // step) * step
+
+
+def _stage(radius: int) -> int:
+    """One stage: a block over the pixel, its reference, the reference's other matches."""
+    return 2 * (EDGE - 1 + radius)
+
+
+def denoise(
+    tile: Array,
+    sigmas: Sequence[float],
+    step: int,
+    radius: int,
+    margin: int,
+    check: Callable[[], None],
+) -> Array:
+    """Denoise (N, P, H, W) planes of noise `sigmas`; right inside `margin` pixels of the border.
+
+    Blocks of 8 pixels are looked for up to `radius` pixels away, for references every `step`
+    pixels, in plane 0. First a stage of hard thresholding, then one of Wiener shrinkage.
+    """
+    result = tile.copy()
+    if min(tile.shape[-2:]) < EDGE + step:
+        return result
+    one = (EDGE - 1 + radius) // step * step  # a reference this far from a pixel may touch it
+    needed = margin // step * step
+    first, last = max(needed - _stage(radius) - one - step, 0), max(needed - one - step, 0)
+    for noisy, clean in zip(tile, result, strict=True):
+        noisy = np.ascontiguousarray(noisy)
+        basic = _pass(noisy, None, sigmas, step, radius, first // step * step, check)
+        clean[:] = _pass(noisy, basic, sigmas, step, radius, last // step * step, check)
+    return result
+
+
+def _pass(
+    noisy: Array,
+    guide: Array | None,
+    sigmas: Sequence[float],
+    step: int,
+    radius: int,
+    skip: int,
+    check: Callable[[], None],
+) -> Array:
+    """One stage over (P, H, W): references every `step` pixels from `skip` on."""
+    from core.ops import bm_cpu
+
+    planes, height, width = noisy.shape
+    most = MATCHES[guide is not None]
+    rows, columns = (range(skip, n - EDGE - skip + 1, step) for n in (height, width))
+    window = np.kaiser(EDGE, BETA).astype(np.float32)
+    places = np.zeros((len(columns), most), np.int32)
+    far = np.zeros(places.shape, np.float32)
+    sums, mass = np.zeros_like(noisy), np.zeros_like(noisy)
+    none = np.zeros((0, 1), np.float32)
+    for y in rows:
+        check()
+        bm_cpu.match(
+            (noisy if guide is None else guide)[0], y, skip, step, radius, most, places, far
+        )
+        if not np.isfinite(far[:, -1]).all() or far[:, -1].max() > 1e38:
+            places = _repeated(places, far)
+        for plane, sigma in enumerate(sigmas):
+            if sigma > 0:
+                level = np.float32(THRESHOLD * sigma if guide is None else sigma * sigma)
+                pilot = none if guide is None else guide[plane]
+                bm_cpu.collaborate(
+                    noisy[plane], pilot, places, level, window, sums[plane], mass[plane]
+                )
+    out = noisy.copy()
+    for plane in range(planes):
+        bm_cpu.merge(sums[plane], mass[plane], window, out[plane])
+    return out
+
+
+def _repeated(places: Array, far: Array) -> Array:
+    """A small image has too few blocks: matches that are missing are the reference itself."""
+    return np.where(far > 1e38, places[:, :1], places)
