@@ -41,6 +41,7 @@ EDIT = (
     Command("paste", "Paste settings", ("Ctrl+V",), "clipboard-paste"),
     Command("save_preset", "Save as preset…", ("Ctrl+Shift+S",), "bookmark"),
     Command("reset", "Reset settings", ("Ctrl+R",), "rotate-ccw"),
+    Command("devices", "Devices and memory…", (), "settings", needs_image=False),
     Command("more", "More amount", (".",)),
     Command("less", "Less amount", (",",)),
 )

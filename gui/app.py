@@ -9,10 +9,13 @@ from pathlib import Path
 from PySide6.QtCore import QSettings, QTimer
 from PySide6.QtWidgets import QApplication
 
-from core.desk import Desk
+from core.places import cache_folder
+from core.roster import Roster
 from gui import theme
+from gui.background import Background
 from gui.bridge import Bridge
 from gui.files import Memory, Recent, folder
+from gui.machine import Machine
 from gui.monitor import Monitor
 from gui.rates import Rates
 from gui.session import Session
@@ -20,13 +23,19 @@ from gui.viewer import Viewer
 from gui.window import Window
 
 
-def build(settings: QSettings, memory: Path) -> Window:
-    """The whole program behind one window. Close the window to end its threads."""
+def build(settings: QSettings, memory: Path, roster: Roster | None = None) -> Window:
+    """The whole program behind one window. Close the window to end its threads.
+
+    `roster`: devices instead of those of this machine.
+    """
     session = Session()
     viewer = Viewer()
-    bridge = Bridge(session, viewer, Desk(), Rates(settings))
-    monitor = Monitor(settings)
-    return Window(session, viewer, bridge, Recent(settings), Memory(memory), monitor)
+    machine = Machine(settings)
+    desk = machine.desk(roster or Roster(folder=cache_folder()))
+    bridge = Bridge(session, viewer, desk, Rates(settings))
+    background = Background(bridge, viewer, machine)
+    recent, kept, monitor = Recent(settings), Memory(memory), Monitor(settings)
+    return Window(session, viewer, bridge, background, recent, kept, monitor)
 
 
 def run(argv: Sequence[str]) -> int:

@@ -17,12 +17,11 @@ from core.develop import Look
 from core.engine import Event, Finished, Job, Work
 from core.format import Output
 from core.image import Image
-from core.job import Progress, Told
+from core.job import Progress, Told, sentence
 from core.method import Cancelled, Method
 from core.noise.model import PoissonGaussian
 from core.recipe import Recipe
 from gui.bridge import Bridge
-from gui.status import sentence
 
 LANE = "batch"
 
@@ -254,7 +253,8 @@ class Batch(QObject):
                 recipe = self._loaded.export.recipe
                 self._bridge.rates.learn(recipe, value.rate, self._device)
         elif isinstance(value, Told):
-            self._device = value.device
+            self._device = value.device or self._device
+            self._bridge.told.emit(value.device, value.text)
         elif isinstance(value, Loaded):
             self._loaded = value
             self._set(at, megapixels=value.export.image.megapixels)

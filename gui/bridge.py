@@ -1,4 +1,4 @@
-"""Bridge: session and engine. The only file where threads meet Qt.
+"""Bridge: session and engine. What workers say comes by mail.py, on the main thread.
 
 Newest wish wins, but the running one shows its first tile: a newer wish is held back until the
 current job has shown something (cancelling on every move would show nothing during a drag).
@@ -7,24 +7,36 @@ current job has shown something (cancelling on every move would show nothing dur
 from __future__ import annotations
 
 from collections.abc import Callable
-from queue import SimpleQueue
 
-from PySide6.QtCore import QCoreApplication, QEvent, QObject, QTimer, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from core.desk import Desk
-from core.engine import Engine, Event, Finished, Job, Work, Yielded
+from core.engine import Engine, Event, Finished, Job, Work
 from core.format import Output
-from core.job import Export, Exported, LoadMethods, MeasureNoise, Open, Opened, Progress, Told, Warm
+from core.job import (
+    Export,
+    Exported,
+    LoadMethods,
+    MeasureNoise,
+    Open,
+    Opened,
+    Progress,
+    Told,
+    Warm,
+    sentence,
+)
 from core.method import Cancelled
 from core.noise.model import Measured
 from core.show import Judge, ShowAfter, ShowBefore, Shown
 from core.tiles import Region
+from gui.again import LANE, Again
+from gui.mail import Mail
 from gui.plan import stages
 from gui.rates import Rates
 from gui.session import Document, Origin, Session, State
-from gui.status import sentence, task
+from gui.status import task
 from gui.viewer import Viewer
-from gui.works import WORKERS, GetReady, LoadPlots
+from gui.works import WORKERS, GetReady
 
 THROTTLE = 30  # ms between wishes while a slider moves
 REST = 180  # ms of rest before statistics are computed
@@ -37,18 +49,19 @@ class Bridge(QObject):
 
     opened = Signal(object)  # Opened
     methods_loaded = Signal(object)  # Registry
-    plots_loaded = Signal(object)  # the module that draws them
     progressed = Signal(object, str)  # Progress or None (idle), what is running
     judged = Signal(object, object)  # Region, Statistics
     exported = Signal(object)  # Exported
     told = Signal(str, str)  # on which device it computes, why there
     failed = Signal(str, str)  # what failed, why in one sentence
+    stopped = Signal(str)  # what the user stopped
+    recovered = Signal()  # nothing is wrong any more
 
     def __init__(self, session: Session, viewer: Viewer, desk: Desk, rates: Rates) -> None:
         super().__init__()
         self._session, self._viewer, self._desk, self.rates = session, viewer, desk, rates
-        self._mail: SimpleQueue[Event] = SimpleQueue()
-        self._engine = Engine(self._post, desk, WORKERS, NICE)
+        self._mail = Mail(self._deliver)
+        self._engine = Engine(self._mail.post, desk, WORKERS, NICE)
         self._stages: list[ShowAfter] = []  # what is still to come for the current wish
         self._after: Job | None = None
         self._after_shown = True
@@ -57,8 +70,7 @@ class Bridge(QObject):
         self._running: set[Job] = set()
         self._where: dict[Job, str] = {}  # the devices that they compute on
         self._guests: dict[Job, Receive] = {}  # jobs of others, and who hears of them
-        self._closed = self._plots_wanted = False
-        self._turn = _timer(0, self._take)
+        self._again = Again()
         self._throttle = _timer(THROTTLE, self._wish)
         self._rest = _timer(REST, self._judge)
         session.changed.connect(self._on_change)
@@ -100,13 +112,41 @@ class Bridge(QObject):
         """Let a job rest after its current step, or go on."""
         self._engine.hold(job, on)
 
+    def retry(self) -> None:
+        """Do what failed, or was stopped, once more."""
+        for lane, work, rank in self._again.works():
+            if lane == LANE:
+                self._after_shown = True
+                self._wish()
+            else:
+                self._submit(work, lane, rank)
+
+    def forget(self) -> None:
+        """What failed is not to be tried again."""
+        if self._again.clear():
+            self.recovered.emit()
+
+    def compute_again(self) -> None:
+        """Elsewhere, by the user's wish: what is shown stays until it is replaced."""
+        if self._session.document is not None:
+            self._viewer.begin("after")
+            self._after_soon()
+
+    def interrupt(self) -> None:
+        """The user's Cancel: stop, so that retry() can go on."""
+        jobs = [job for job in self._running if not job.stopped]
+        self._again.stopped(jobs)
+        self.cancel()
+        if self._again:
+            self.stopped.emit(task(self._again.works()[0][1]))
+
     def cancel(self) -> None:
         """Stop all that computes for the open image (a queue and loading the engine go on)."""
         self._stages, self._held_back = [], False
         self._throttle.stop()
         self._rest.stop()
         for job in self._running:
-            if not isinstance(job.work, LoadMethods | LoadPlots | GetReady | Warm):
+            if not isinstance(job.work, LoadMethods | GetReady | Warm):
                 job.stop()
         self._tell_idle()
 
@@ -118,8 +158,7 @@ class Bridge(QObject):
 
     def close(self) -> None:
         """End all work and all threads; what they still say is not heard any more."""
-        self._closed = True
-        self._turn.stop()
+        self._mail.close()
         self.cancel()
         self._engine.close()
         self._desk.close()
@@ -129,6 +168,8 @@ class Bridge(QObject):
     def _on_change(self, old: State, new: State) -> None:
         a, b = old.document, new.document
         if b is None:
+            self.forget()
+            self._tell_idle()
             return
         if a is None or a.image is not b.image:
             self._show_image(b)
@@ -151,6 +192,7 @@ class Bridge(QObject):
 
     def _show_image(self, document: Document) -> None:
         self.cancel()
+        self.forget()
         self._before()
         if document.noise is None:
             self.measure()
@@ -192,6 +234,8 @@ class Bridge(QObject):
         self._stages = self._plan()
         if self._after is not None:
             self._after.stop()
+        if not self._stages:
+            self._well(LANE)
         self._next_stage()
 
     def _plan(self) -> list[ShowAfter]:
@@ -210,7 +254,7 @@ class Bridge(QObject):
     def _next_stage(self) -> None:
         if self._stages:
             self._after_shown = False
-            self._after = self._submit(self._stages.pop(0), "after")
+            self._after = self._submit(self._stages.pop(0), LANE)
         else:
             self._after, self._after_shown = None, True
             self._rest.start()
@@ -229,52 +273,27 @@ class Bridge(QObject):
 
     # From work to signals
 
-    def _post(self, event: Event) -> None:
-        """Called on workers. Posts, never emits: an emit copies Python objects under a lock.
-
-        That waits for the GIL, while the main thread, deleting a widget with the GIL in its hand,
-        may wait for the very lock: a deadlock that was seen.
-        """
-        self._mail.put(event)
-        QCoreApplication.postEvent(self, QEvent(QEvent.Type.User))
-
-    def event(self, event: QEvent) -> bool:
-        """Main thread: workers have posted something."""
-        if event.type() != QEvent.Type.User:
-            return super().event(event)
-        if not self._closed and not self._turn.isActive():
-            self._turn.start()
-        return True
-
-    def _take(self) -> None:
-        """At most one piece of picture: then the event loop has its turn (paint, mouse, keys)."""
-        shown = False
-        try:
-            while not shown and not self._mail.empty():
-                event = self._mail.get_nowait()
-                shown = isinstance(event, Yielded) and isinstance(event.value, Shown)
-                self._deliver(event)
-        finally:
-            if not self._mail.empty():
-                self._turn.start()
-
-    def _deliver(self, event: Event) -> None:
+    def _deliver(self, event: Event) -> bool:
+        """Was it a piece of picture?"""
         receive = self._guests.get(event.job)
         if receive is not None:
             if isinstance(event, Finished):
                 del self._guests[event.job]
             receive(event)
-            return
-        if isinstance(event, Finished):
+        elif isinstance(event, Finished):
             self._finish(event.job, event.error)
-            return
-        job, value = event.job, event.value
-        if isinstance(value, Shown):
-            self._show(job, value)
-        elif isinstance(value, Progress):
+        elif isinstance(event.value, Shown):
+            self._show(event.job, event.value)
+            return True
+        else:
+            self._hear(event.job, event.value)
+        return False
+
+    def _hear(self, job: Job, value: object) -> None:
+        if isinstance(value, Progress):
             self._progress(job, value)
         elif isinstance(value, Told):
-            self._where[job] = value.device
+            self._where[job] = value.device or self._where.get(job, "cpu")
             self.told.emit(value.device, value.text)
         elif job.stopped:
             return
@@ -289,8 +308,6 @@ class Bridge(QObject):
             self.judged.emit(*value)
         elif isinstance(job.work, LoadMethods):
             self.methods_loaded.emit(value)
-        elif isinstance(job.work, LoadPlots):
-            self.plots_loaded.emit(value)
 
     def _show(self, job: Job, shown: Shown) -> None:
         d = self._session.document
@@ -326,13 +343,14 @@ class Bridge(QObject):
     def _finish(self, job: Job, error: BaseException | None) -> None:
         self._running.discard(job)
         self._where.pop(job, None)
-        if error is not None and not isinstance(error, Cancelled):
+        if error is None:
+            self._well(job.lane)
+        elif not isinstance(error, Cancelled):
             self._stages = []
+            self._again.add(job)
             self.failed.emit(task(job.work), sentence(error))
         if isinstance(job.work, LoadMethods):
             self._submit(Warm(), "warm", rank=3)
-        if isinstance(job.work, Warm | ShowAfter):
-            self._load_plots()
         if job is self._after:
             if error is None:
                 self._next_stage()
@@ -342,14 +360,12 @@ class Bridge(QObject):
                     self._wish()
         self._tell_idle()
 
-    def _load_plots(self) -> None:
-        """Once, when what is more urgent is done."""
-        if not self._plots_wanted:
-            self._plots_wanted = True
-            self._submit(LoadPlots(), "plots")
+    def _well(self, lane: str) -> None:
+        if self._again.succeeded(lane):
+            self.recovered.emit()
 
     def _tell_idle(self) -> None:
-        if not self.busy:
+        if not self.busy and not self._mail.closed:
             self.progressed.emit(None, "")
 
 

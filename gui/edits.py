@@ -114,5 +114,5 @@ class Edits:
         """Stop what computes for the open image."""
         if self._picking:
             self.pick(False)
-        self._bridge.cancel()
+        self._bridge.interrupt()
         self._say("Cancelled.")

@@ -23,13 +23,21 @@ class Canvas:
         self.level = level
         self.pixels = np.zeros((*shape, 3), np.uint16)  # costs memory only where it is written
         self.marks = np.zeros(shape, np.uint8)
+        self.filled = 0  # cells that were ever written
 
     def put(self, region: Region, store: Array, mark: int) -> None:
         """Writes the developed pixels of a sensor region that begins on a whole cell."""
         y, x = region.y0 // self.level, region.x0 // self.level
         pixels = self.pixels[y : y + store.shape[0], x : x + store.shape[1]]
         pixels[:] = store[: pixels.shape[0], : pixels.shape[1]]
-        self.marks[y : y + pixels.shape[0], x : x + pixels.shape[1]] = mark
+        marks = self.marks[y : y + pixels.shape[0], x : x + pixels.shape[1]]
+        self.filled += marks.size - int(np.count_nonzero(marks))
+        marks[:] = mark
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that it takes: what was never written takes none."""
+        return self.filled * (self.pixels.itemsize * 3 + 1)
 
     def box(self, region: Region, margin: int = 0) -> Region:
         """The cells that a sensor region touches."""
@@ -55,6 +63,11 @@ class Layers:
         """The binning to show at a scale: the coarsest that is not enlarged."""
         fitting = [level for level in self.levels if level * scale <= 1 + 1e-6]
         return fitting[-1] if fitting else self.levels[0]
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of all canvases."""
+        return sum(canvas.nbytes for canvas in self._canvases.values())
 
     def begin(self, layer: str) -> None:
         """What the layer holds becomes stale: drawn until it is replaced."""

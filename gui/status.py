@@ -8,7 +8,6 @@ from collections.abc import Callable
 import numpy as np
 from PySide6.QtWidgets import QLabel, QProgressBar, QPushButton, QSizePolicy, QStatusBar
 
-from core.format import UnreadableFile, UnwritableFile
 from core.image import Image
 from core.job import Progress
 from gui.numbers import text
@@ -20,20 +19,23 @@ STAGES = {
     "denoise": "Denoising",
     "write": "Writing",
 }
-TASKS = {"Open": "Opening", "Export": "Export", "MeasureNoise": "Measuring the noise"}
+TASKS = {
+    "Open": "Opening",
+    "Export": "Export",
+    "MeasureNoise": "Measuring the noise",
+    "Judge": "Measuring what denoising did",
+    "LoadMethods": "Loading the methods",
+    "Warm": "Loading the engine",
+    "GetReady": "Getting ready",
+    "ShowBefore": "Showing the picture",
+}
+ASIDE = " was set aside: "  # in the sentence of a device that failed
 STATES = {"proxy": "proxy: coarse preview", "partial": "computing", "full": "real pixels", "": ""}
 
 
 def task(work: object) -> str:
     """What a Work does, as the beginning of a sentence."""
     return TASKS.get(type(work).__name__, "Denoising")
-
-
-def sentence(error: BaseException) -> str:
-    """What went wrong, in one sentence that says what to do."""
-    if isinstance(error, UnreadableFile | UnwritableFile | MemoryError):
-        return str(error) or "There was not enough memory."
-    return f"{type(error).__name__}: {error}. Choose other settings or another method."
 
 
 class Status(QStatusBar):
@@ -45,6 +47,8 @@ class Status(QStatusBar):
         self._words.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._state, self._pointer = QLabel(), QLabel()
         self._device, self._cost = QLabel("CPU"), QLabel()
+        self._device.setToolTip("Nothing was computed yet.")
+        self._aside: set[str] = set()  # what was said of the devices that failed
         self._bar = QProgressBar()
         self._bar.setRange(0, 1000)
         self._bar.setFixedWidth(140)
@@ -65,8 +69,12 @@ class Status(QStatusBar):
         """One sentence for the user; stays until the next."""
         self._words.setText(words)
         self._words.setToolTip(words)
-        self._words.setProperty("role", "alarm" if alarm else "")
-        self._words.style().polish(self._words)
+        self._dress(self._words, alarm)
+
+    @staticmethod
+    def _dress(label: QLabel, alarm: bool) -> None:
+        label.setProperty("role", "alarm" if alarm else "")
+        label.style().polish(label)
 
     @property
     def words(self) -> str:
@@ -104,9 +112,23 @@ class Status(QStatusBar):
         self._cost.setText(words)
 
     def show_device(self, name: str, why: str) -> None:
-        """Where it computes, and why there."""
-        self._device.setText(device_words(name))
+        """Where it computes, and why there; an alarm where a device had to be set aside."""
+        aside = ASIDE in why
+        if name:
+            self._device.setText(f"▲ {device_words(name)}" if aside else device_words(name))
         self._device.setToolTip(why)
+        self._dress(self._device, aside)
+        before, _, after = why.partition(ASIDE)
+        which = before.split("; ")[-1].split(": ")[-1]
+        failed = f"{which}{ASIDE}{after.split('; ')[0].rstrip('.')}"
+        if aside and failed not in self._aside:
+            self.say(f"{failed}. {device_words(name)} goes on instead.", alarm=True)
+            self._aside.add(failed)
+
+    @property
+    def device(self) -> tuple[str, str]:
+        """Where it computes, and why there."""
+        return self._device.text(), self._device.toolTip()
 
     def show_state(self, state: str, scale: float) -> None:
         """How good the visible pixels are, and the zoom."""

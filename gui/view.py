@@ -115,6 +115,11 @@ class View(QWidget):
         """The binnings of the image, finest first."""
         return self._layers.levels if self._layers else ()
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the pixels held here take."""
+        return self._layers.nbytes if self._layers else 0
+
     def state_of(self, layer: str, level: int, region: Region) -> str:
         """How good a layer is there: "full", "proxy" (current but coarse) or "partial"."""
         return self._layers.state(layer, level, region) if self._layers else "partial"

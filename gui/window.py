@@ -10,13 +10,10 @@ from pathlib import Path
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
-    QDockWidget,
     QMainWindow,
     QMenu,
-    QScrollArea,
     QStackedWidget,
     QTabWidget,
-    QToolBar,
     QVBoxLayout,
     QWidget,
 )
@@ -24,7 +21,8 @@ from PySide6.QtWidgets import (
 import resources
 from core.develop import to_screen
 from core.registry import Registry
-from gui import actions, help
+from gui import actions, frame, help
+from gui.background import Background
 from gui.batch import OVER, Batch, Settings, guess
 from gui.bridge import Bridge
 from gui.documents import Documents, readable, writable
@@ -40,6 +38,7 @@ from gui.session import Document, Session, State
 from gui.start import StartPage
 from gui.statistics import StatisticsPanel
 from gui.status import Status
+from gui.trouble import Trouble
 from gui.turns import Turns
 from gui.viewer import Compare, Viewer
 
@@ -55,12 +54,14 @@ class Window(QMainWindow):
         session: Session,
         viewer: Viewer,
         bridge: Bridge,
+        background: Background,
         recent: Recent,
         memory: Memory,
         monitor: Monitor,
     ) -> None:
         super().__init__()
         self.session, self.viewer, self.bridge, self.monitor = session, viewer, bridge, monitor
+        self.background = background
         self.panel, self.noise, self.look = MethodPanel(), NoisePanel(), LookPanel(monitor)
         self.statistics, self.status = StatisticsPanel(), Status(bridge.cancel)
         say = self.status.say
@@ -75,6 +76,7 @@ class Window(QMainWindow):
         self.pages = QStackedWidget()
         self.pages.addWidget(self.start)
         self.pages.addWidget(viewer)
+        self.trouble = Trouble(self.pages)
         self.setCentralWidget(self.pages)
         self.actions_by_id = actions.build(self, self._calls())
         self._lay_out()
@@ -99,6 +101,7 @@ class Window(QMainWindow):
         self.batch.moved_on.connect(self._queue_moved_on)
         self.documents.begin(paths)
         self.bridge.start()
+        self.background.begin()
         self.monitor.begin(self)
 
     def open(self, path: str) -> None:
@@ -108,63 +111,30 @@ class Window(QMainWindow):
     # Building
 
     def _lay_out(self) -> None:
-        for title, parts in actions.MENUS.items():
-            menu = self.menuBar().addMenu(title)
-            for part in parts:
-                menu.addSeparator()
-                for command in part:
-                    menu.addAction(self.actions_by_id[command.id])
-            if title == "File":
-                self._recent_menu = QMenu("Open recent", self)
-                menu.insertMenu(self.actions_by_id["export"], self._recent_menu)
-                self._recent_menu.aboutToShow.connect(self._fill_recent)
-            if title == "Edit":
-                self._preset_menu = menu.addMenu("Presets")
-                self._preset_menu.aboutToShow.connect(partial(self.recipes.fill, self._preset_menu))
-        bar = QToolBar("Tools")
-        bar.setObjectName("tools")
-        bar.setMovable(False)
-        groups = (("open", "export"), ("undo", "redo"), [c.id for c in actions.COMPARE],
-                  ("fit", "full", "zoom_in", "zoom_out", "loupe"),
-                  ("measure", "pick", "roi"))  # fmt: skip
-        for group in groups:
-            bar.addSeparator()
-            for name in group:
-                bar.addAction(self.actions_by_id[name])
-        self.addToolBar(bar)
+        menus = frame.menus(self, self.actions_by_id)
+        self._recent_menu = QMenu("Open recent", self)
+        menus["File"].insertMenu(self.actions_by_id["export"], self._recent_menu)
+        self._recent_menu.aboutToShow.connect(self._fill_recent)
+        self._preset_menu = menus["Edit"].addMenu("Presets")
+        self._preset_menu.aboutToShow.connect(partial(self.recipes.fill, self._preset_menu))
+        frame.tool_bar(self, self.actions_by_id)
         queue = QWidget()
         queue.setLayout(self._queue_page)
         self._queue_page.setContentsMargins(0, 0, 0, 0)
+        look, noise = frame.scrolled(self.look), frame.scrolled(self.noise)
         docks = [
-            self._dock("Denoise", {"Denoise": self.panel, "View": self.look, "Queue": queue}),
-            self._dock("Measure", {"Statistics": self.statistics, "Noise": self.noise}),
+            frame.dock(self, "Denoise", {"Denoise": self.panel, "View": look, "Queue": queue}),
+            frame.dock(self, "Measure", {"Statistics": self.statistics, "Noise": noise}),
         ]
         self.resizeDocks(docks, [380, 380], Qt.Orientation.Horizontal)
         self.resizeDocks(docks, [430, 520], Qt.Orientation.Vertical)
-        view = self.menuBar().actions()[2].menu()
-        assert isinstance(view, QMenu)
-        view.addSeparator()
+        menus["View"].addSeparator()
         for dock in docks:
-            view.addAction(dock.toggleViewAction())
+            pages = dock.widget()
+            assert isinstance(pages, QTabWidget)
+            self.pages_by_dock[dock.objectName()] = pages
+            menus["View"].addAction(dock.toggleViewAction())
         self.setStatusBar(self.status)
-
-    def _dock(self, title: str, contents: dict[str, QWidget]) -> QDockWidget:
-        """A dock with a page for each content. (Qt's own tabbed docks leave a stray tab bar.)"""
-        dock, pages = QDockWidget(title, self), QTabWidget()
-        dock.setObjectName(title)
-        dock.setTitleBarWidget(QWidget())  # the pages' tabs are title enough
-        for name, content in contents.items():
-            page = content
-            if content in (self.look, self.noise):
-                page = QScrollArea()
-                page.setWidgetResizable(True)
-                page.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-                page.setWidget(content)
-            pages.addTab(page, name)
-        dock.setWidget(pages)
-        self.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, dock)
-        self.pages_by_dock[title] = pages
-        return dock
 
     def _connect(self) -> None:
         session, bridge, edits = self.session, self.bridge, self.edits
@@ -174,11 +144,17 @@ class Window(QMainWindow):
         self.start.pathWanted.connect(self.open)
         self.documents.coming.connect(lambda: self.pages.setCurrentWidget(self.viewer))
         bridge.methods_loaded.connect(self._methods_loaded)
-        bridge.plots_loaded.connect(self.statistics.set_library)
-        bridge.plots_loaded.connect(self.noise.plot.set_library)
         bridge.progressed.connect(self._progressed)
         bridge.judged.connect(self._judged)
-        bridge.failed.connect(self._failed)
+        for source in (bridge, self.background):
+            source.failed.connect(self._failed)
+        bridge.stopped.connect(lambda what: self.trouble.show_stopped(f"Cancelled: {what}."))
+        bridge.recovered.connect(self.trouble.hide)
+        self.trouble.retryWanted.connect(bridge.retry)
+        self.trouble.dismissed.connect(bridge.forget)
+        self.background.plots_loaded.connect(self.statistics.set_library)
+        self.background.plots_loaded.connect(self.noise.plot.set_library)
+        self.background.said.connect(self.status.say)
         bridge.told.connect(self.status.show_device)
         self.panel.methodEdited.connect(edits.method)
         self.panel.amountEdited.connect(edits.amount)
@@ -210,7 +186,8 @@ class Window(QMainWindow):
             "brighter": partial(e.nudge_exposure, 0.5),
             "darker": partial(e.nudge_exposure, -0.5),
             "gain_up": partial(e.nudge_gain, 1), "gain_down": partial(e.nudge_gain, -1),
-            "background": e.next_background, "measure": self.bridge.measure,
+            "devices": self._show_devices, "background": e.next_background,
+            "measure": self.bridge.measure,
             "pick": e.pick, "lock": e.lock, "roi": v.start_roi,
             "clear_roi": lambda: v.set_roi(None), "cancel": e.cancel,
             "keys": partial(help.keys, self), "about": partial(help.about, self),
@@ -314,7 +291,8 @@ class Window(QMainWindow):
         pages.setTabText(QUEUE, words)
 
     def _failed(self, what: str, why: str) -> None:
-        self.status.say(f"{what} failed: {why}", alarm=True)
+        self.status.say("")
+        self.trouble.show_failure(f"{what} failed: {why}")
 
     def _progressed(self, progress: object, what: str) -> None:
         self.status.show_progress(progress, what)
@@ -341,6 +319,14 @@ class Window(QMainWindow):
     def _show_picking(self, on: bool) -> None:
         self.actions_by_id["pick"].setChecked(on)
         self.noise.set_picking(on)
+
+    def _show_devices(self) -> None:
+        from gui.devices_dialog import DevicesDialog  # not needed for the first paint
+
+        methods = self.registry.methods if self.registry else {}
+        self.devices = DevicesDialog(self, self.background, methods)
+        self.devices.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.devices.show()
 
     # The queue
 

@@ -11,9 +11,11 @@ from typing import Any, ClassVar
 
 from core.desk import Desk
 from core.files import Decoder
+from core.roster import Row
 
 SPARE = "spare"
 WORKERS = "compute", "light", "files", "batch", SPARE
+CANVASES = "canvases"  # what the viewer holds, as the cache knows it
 Stop = Callable[[], bool]
 
 
@@ -40,3 +42,76 @@ class LoadPlots:
         import pyqtgraph
 
         yield pyqtgraph
+
+
+@dataclass(frozen=True)
+class LookForDevices:
+    """Find and test devices; yields sentences and, each time something is new, all Rows.
+
+    `again` names one to be tested anew, `chosen` the one that the user wants for everything.
+    """
+
+    again: str = ""
+    chosen: str = ""
+    worker: ClassVar[str] = SPARE
+
+    def __call__(self, desk: Desk, cancelled: Stop) -> Iterator[str | tuple[Row, ...]]:
+        roster = desk.roster
+        pinned = self._pin(desk)
+        if self.again:
+            yield roster.again(self.again)
+        yield roster.rows()
+        for words in roster.look(cancelled):
+            yield words
+            yield roster.rows()
+        if not pinned and not self._pin(desk):
+            name = self.chosen.upper()
+            yield f"{name}, which you chose, is not here: the faster device is used."
+        yield roster.rows()
+
+    def _pin(self, desk: Desk) -> bool:
+        try:
+            desk.roster.pin(self.chosen)
+        except ValueError:  # not found yet, or gone
+            return False
+        return True
+
+
+@dataclass(frozen=True)
+class ListDevices:
+    """Yields all Rows: what was timed or set aside meanwhile."""
+
+    worker: ClassVar[str] = "light"
+
+    def __call__(self, desk: Desk, cancelled: Stop) -> Iterator[tuple[Row, ...]]:
+        yield desk.roster.rows()
+
+
+@dataclass(frozen=True)
+class ChooseDevice:
+    """Use one device for everything, or ("") the faster; yields a sentence, then all Rows."""
+
+    name: str
+    worker: ClassVar[str] = "light"  # it is quick, and SPARE may be at a test
+
+    def __call__(self, desk: Desk, cancelled: Stop) -> Iterator[str | tuple[Row, ...]]:
+        yield desk.roster.pin(self.name)
+        yield desk.roster.rows()
+
+
+@dataclass(frozen=True)
+class Allow:
+    """How much may be taken, in bytes: on a worker, as what does not fit any more is written."""
+
+    memory: int  # of all, 0: half of what is free
+    cache: int  # of that, for tiles that were computed; the canvases are counted there, too
+    disk: int
+    canvases: int
+    worker: ClassVar[str] = SPARE
+
+    def __call__(self, desk: Desk, cancelled: Stop) -> Iterator[None]:
+        desk.memory, desk.cache.budget = self.memory, self.cache
+        if desk.cache.spill is not None and desk.cache.spill.budget != self.disk:
+            desk.cache.spill.budget = self.disk
+        desk.cache.reserve(CANVASES, self.canvases)
+        yield None

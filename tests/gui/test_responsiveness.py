@@ -43,17 +43,18 @@ def test_the_main_thread_never_hashes_pixels(window, qtbot, settle, monkeypatch)
 
 def test_a_turn_takes_in_one_piece_of_picture(window, monkeypatch):
     bridge, put = window.bridge, []
-    bridge._turn.stop()
+    mail = bridge._mail
+    mail.turn.stop()
     monkeypatch.setattr(bridge, "_show", lambda job, shown: put.append(shown))
     job = bridge._engine.submit(LoadMethods(), "test")
     piece = Shown("before", 1, Region(0, 0, 1, 1), np.zeros((1, 1, 3), np.uint16))
-    bridge._mail.put(Yielded(job, Progress(0.5, None)))
+    mail._waiting.put(Yielded(job, Progress(0.5, None)))
     for _ in range(3):
-        bridge._mail.put(Yielded(job, piece))
+        mail._waiting.put(Yielded(job, piece))
     for count in (1, 2, 3):
-        bridge._take()
+        mail.take()
         assert len(put) == count
-        assert bridge._turn.isActive() == (not bridge._mail.empty())
+        assert mail.turn.isActive() == (not mail._waiting.empty())
 
 
 def test_panels_of_another_image_come_one_a_turn(window, qtbot, settle, monkeypatch):

@@ -205,7 +205,7 @@ def test_a_dropped_bad_file_is_one_sentence(window, qtbot, tmp_path):
     window.dropEvent(event)
     qtbot.waitUntil(lambda: bool(window.failures), timeout=20_000)
     assert window.failures[0][0] == "Opening"
-    assert "bad.dng" in window.status.words and window.session.document is None
+    assert "bad.dng" in window.trouble.words and window.session.document is None
 
 
 def test_closing_in_the_middle_of_work(window, qtbot):

@@ -1,0 +1,69 @@
+"""Frame: the window's menus, tool bar and docks, built from the list of commands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import (
+    QDockWidget,
+    QMainWindow,
+    QMenu,
+    QScrollArea,
+    QTabWidget,
+    QToolBar,
+    QWidget,
+)
+
+from gui import actions
+
+TOOLS = (
+    ("open", "export"), ("undo", "redo"), [c.id for c in actions.COMPARE],
+    ("fit", "full", "zoom_in", "zoom_out", "loupe"), ("measure", "pick", "roi"),
+)  # fmt: skip
+
+
+def menus(window: QMainWindow, found: Mapping[str, QAction]) -> dict[str, QMenu]:
+    """All menus by title."""
+    made: dict[str, QMenu] = {}
+    for title, parts in actions.MENUS.items():
+        menu = made[title] = window.menuBar().addMenu(title)
+        for part in parts:
+            menu.addSeparator()
+            for command in part:
+                menu.addAction(found[command.id])
+    return made
+
+
+def tool_bar(window: QMainWindow, found: Mapping[str, QAction]) -> None:
+    """The commands that deserve a button."""
+    bar = QToolBar("Tools")
+    bar.setObjectName("tools")
+    bar.setMovable(False)
+    for group in TOOLS:
+        bar.addSeparator()
+        for name in group:
+            bar.addAction(found[name])
+    window.addToolBar(bar)
+
+
+def dock(window: QMainWindow, title: str, contents: Mapping[str, QWidget]) -> QDockWidget:
+    """A dock with a page for each content. (Qt's own tabbed docks leave a stray tab bar.)"""
+    made, pages = QDockWidget(title, window), QTabWidget()
+    made.setObjectName(title)
+    made.setTitleBarWidget(QWidget())  # the pages' tabs are title enough
+    for name, content in contents.items():
+        pages.addTab(content, name)
+    made.setWidget(pages)
+    window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, made)
+    return made
+
+
+def scrolled(content: QWidget) -> QScrollArea:
+    """A page that may be higher than its dock."""
+    page = QScrollArea()
+    page.setWidgetResizable(True)
+    page.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    page.setWidget(content)
+    return page

@@ -1,0 +1,217 @@
+"""Devices and memory in the window: what it says of them, what the user may change."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QSettings, Qt
+from PySide6.QtWidgets import QApplication
+
+import resources
+from core.cache import Cache
+from core.desk import Desk
+from core.devices import CPU, Device, Fault
+from core.recipe import Recipe, Step
+from core.render import Renderer, assemble
+from core.roster import Roster
+from core.selftest import Verdict
+from core.show import one_slice
+from core.tiles import Region
+from gui.devices_dialog import DevicesDialog
+from gui.machine import GB, Machine
+from gui.works import CANVASES
+
+SAMPLE = str(resources.path("samples/bayer_iso12800.dng"))
+PART = Region(96, 96, 288, 288)
+
+
+def fake(kind, **how):
+    return Device("fake:0", "A device", "cpu", fault=Fault(kind, **how))
+
+
+@pytest.fixture
+def store(tmp_path):
+    return QSettings(str(tmp_path / "settings.ini"), QSettings.Format.IniFormat)
+
+
+@pytest.fixture
+def started(qtbot, store, tmp_path, monkeypatch):
+    """A window with these devices, whose test finds what `verdict` says."""
+
+    def start(*devices, verdict=None, figures=None):
+        from gui import theme
+        from gui.app import build
+
+        if verdict is not None:
+            monkeypatch.setattr("core.roster.try_device", lambda *args: verdict)
+        theme.apply(QApplication.instance())
+        roster = Roster(devices=(CPU, *devices))
+        window = build(store, tmp_path, roster)
+        qtbot.addWidget(window, before_close_func=lambda w: w.bridge.close())
+        window.failures = []
+        window.bridge.failed.connect(lambda *words: window.failures.append(words))
+        window.said = []
+        window.background.said.connect(lambda words, bad: window.said.append((words, bad)))
+        window.resize(1000, 700)
+        window.show()
+        window.begin([])
+        qtbot.waitUntil(lambda: window.registry is not None, timeout=30_000)
+        qtbot.waitUntil(lambda: not window.background.busy, timeout=120_000)
+        if figures:
+            with roster._lock:
+                for device, seconds in figures.items():
+                    for method in window.registry.methods:
+                        roster._figures[device, method] = seconds
+        return window
+
+    return start
+
+
+@pytest.fixture
+def open_fast(qtbot, settle):
+    """Opens the sample with the fast method, at 100 %."""
+
+    def go(window):
+        window.open(SAMPLE)
+        qtbot.waitUntil(lambda: window.session.document is not None, timeout=30_000)
+        window.session.edit(recipe=Recipe((Step(window.registry.methods["fast"]()),)))
+        window.viewer.zoom_to(1.0)
+        settle(window)
+
+    return go
+
+
+def right(window):
+    """Are the denoised pixels those that the CPU makes?"""
+    d = window.session.document
+    found = assemble(Renderer(d.image, d.noise, d.recipe, window.bridge._desk), PART)
+    with_cpu = Desk(cache=Cache(0))
+    try:
+        expected = assemble(Renderer(d.image, d.noise, d.recipe, with_cpu), PART)
+    finally:
+        with_cpu.close()
+    return np.array_equal(found, expected)
+
+
+def test_the_status_line_says_where_and_why(started, open_fast):
+    window = started()
+    assert window.status.device == ("CPU", "Nothing was computed yet.")
+    open_fast(window)
+    assert window.status.device == ("CPU", "CPU: the only device here.")
+    assert window.said == []
+
+
+def test_a_slow_device_is_not_used_and_the_figures_say_so(started, open_fast):
+    window = started(fake("slow", seconds=0.001), verdict=Verdict(True),
+                     figures={"cpu": 0.1, "fake:0": 0.9})  # fmt: skip
+    assert ("FAKE:0 (A device): ready.", False) in window.said
+    open_fast(window)
+    words, why = window.status.device
+    assert words == "CPU" and "0.1 s per megapixel, FAKE:0 0.9 s" in why
+    assert right(window)
+
+
+def test_a_device_that_fails_is_set_aside_with_an_alarm(started, open_fast, qtbot):
+    window = started(fake("lost", after=0), verdict=Verdict(True),
+                     figures={"cpu": 0.9, "fake:0": 0.1})  # fmt: skip
+    open_fast(window)
+    words, why = window.status.device
+    assert words == "▲ CPU" and "FAKE:0 was set aside: it stopped working" in why
+    assert window.status.words.startswith("FAKE:0 was set aside: it stopped working")
+    assert window.status.words.endswith("CPU goes on instead.")
+    assert window.viewer.state_at_view() == "full" and window.trouble.words == ""
+    assert right(window)
+    window._show_devices()
+    state = window.devices.table.states["fake:0"]
+    qtbot.waitUntil(lambda: "set aside" in state.text())
+    assert state.property("role") == "warning"
+
+
+def test_a_wrong_device_is_refused_by_its_real_test(started, open_fast):
+    """In a child process, as at any start."""
+    window = started(fake("wrong"))
+    assert window.said[0] == ("FAKE:0: being tested.", False)
+    assert "not used, it computes wrongly" in window.said[1][0] and window.said[1][1]
+    open_fast(window)
+    assert window.status.device[0] == "CPU" and "computes wrongly" in window.status.device[1]
+    assert right(window)
+
+
+def test_the_dialog_lists_devices_pins_one_and_remembers(started, open_fast, qtbot, settle, store):
+    window = started(fake("slow", seconds=0.001), verdict=Verdict(True),
+                     figures={"cpu": 0.1, "fake:0": 0.9})  # fmt: skip
+    open_fast(window)
+    window.actions_by_id["devices"].trigger()
+    dialog = window.devices
+    assert isinstance(dialog, DevicesDialog) and list(dialog.table.choices) == ["", "cpu", "fake:0"]
+    assert dialog.table.choices[""].isChecked() and list(dialog.table.tests) == ["fake:0"]
+    qtbot.mouseClick(dialog.table.choices["fake:0"], Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: window.status.device[0] == "FAKE:0", timeout=20_000)
+    settle(window)
+    assert "you chose it" in window.status.device[1] and store.value("device") == "fake:0"
+    assert "0.9 s" in dialog.table.states["fake:0"].text()  # the dialog heard of the figures
+    dialog.table.choices[""].click()
+    qtbot.waitUntil(lambda: window.status.device[0] == "CPU", timeout=20_000)
+    settle(window)
+    assert right(window)
+
+
+def test_a_chosen_device_is_chosen_again_or_missed(started, store):
+    store.setValue("device", "fake:0")
+    window = started(fake("slow"), verdict=Verdict(True))
+    assert window.bridge._desk.roster._pinned == "fake:0"
+
+
+def test_a_chosen_device_that_is_gone_is_missed(started, store):
+    store.setValue("device", "fake:0")
+    window = started()
+    assert window.said == [
+        ("FAKE:0, which you chose, is not here: the faster device is used.", True)
+    ]
+
+
+def test_a_device_is_tested_again_on_request(started, qtbot, monkeypatch):
+    window = started(fake("slow"), verdict=Verdict(False, "it did not answer", kept=True))
+    window._show_devices()
+    table = window.devices.table
+    assert "did not answer" in table.states["fake:0"].text()
+    monkeypatch.setattr("core.roster.try_device", lambda *args: Verdict(True))
+    qtbot.mouseClick(table.tests["fake:0"], Qt.MouseButton.LeftButton)
+    assert not table.tests["fake:0"].isEnabled()
+    qtbot.waitUntil(lambda: table.states["fake:0"].text().startswith("Ready"), timeout=20_000)
+    qtbot.waitUntil(lambda: table.tests["fake:0"].isEnabled())
+
+
+def test_memory_and_disk_are_bounded_and_remembered(started, qtbot, store):
+    window = started()
+    desk = window.bridge._desk
+    assert desk.memory == 0 and desk.cache.budget == window.background.machine.cache_bytes
+    window._show_devices()
+    window.devices.memory.change(0.5)
+    window.devices.disk.change(0.0)
+    qtbot.waitUntil(lambda: desk.memory == GB // 2 and desk.cache.budget == GB // 8)
+    assert desk.cache.spill.budget == 0
+    again = Machine(store).desk(Roster(devices=(CPU,)))
+    assert (again.memory, again.cache.spill.budget) == (GB // 2, 0)
+    window.devices.memory.restore()
+    qtbot.waitUntil(lambda: desk.memory == 0)
+    assert store.value("memory GB") is None
+    again.close()
+
+
+def test_what_the_viewer_holds_is_reserved_on_a_worker(started, open_fast, qtbot, monkeypatch):
+    threads, inner = set(), Cache.reserve
+    monkeypatch.setattr(
+        Cache, "reserve", lambda *args: (threads.add(threading.current_thread().name), inner(*args))
+    )
+    window = started()
+    open_fast(window)
+    cache = window.bridge._desk.cache
+    qtbot.waitUntil(lambda: cache._reserved.get(CANVASES) == window.viewer.nbytes > 0)
+    seen = one_slice(window.session.document.image, window.viewer.wanted()[0][0])
+    assert window.viewer.nbytes >= 2 * 7 * seen.area  # before and after
+    window.actions_by_id["close"].trigger()
+    qtbot.waitUntil(lambda: cache._reserved[CANVASES] == 0)
+    assert threads == {"spare"}
