@@ -20,6 +20,7 @@ WRITERS = [
     for kind in found.takes
     for suffix in found.writes[:2]
 ]
+KINDS = {"mosaic", "linear", "display", "cube", "scan", "clip", "rf", "array"}
 
 
 def label(value: Any) -> str:
@@ -34,6 +35,13 @@ def sample(kind: str) -> Image:
     meta = {"exif": {"make": "Sordino", "model": "Test", "iso": 800, "exposure": 0.008}}
     if kind == "array":
         return Image(rng.normal(0, 3, (39, 57)).astype(np.float32))
+    if kind == "clip":
+        coords = {"t": np.arange(4) / 25, "units": {"t": "s"}}
+        pixels = (noisy[:1, :38, :56] * 255 + np.zeros((4, 1, 1))).astype(np.uint8)
+        return Image(pixels, "tyx", kind, Levels(white=255.0), coords=coords)
+    if kind in ("cube", "scan", "rf"):
+        axes = {"cube": "byx", "scan": "zyx", "rf": "tyx"}[kind]
+        return Image((noisy * 2000 - 500).astype(np.int16), axes, kind)
     if kind == "display":
         pixels = (noisy * 65535).astype(np.uint16)
         return Image(pixels, "cyx", kind, Levels(white=65535.0), meta=meta)
@@ -67,7 +75,7 @@ def test_declares_itself(found: Format) -> None:
     assert all(one.startswith(".") and one == one.lower() for one in found.suffixes)
     assert set(found.writes) <= set(found.suffixes)
     assert bool(found.writes) == bool(found.takes)
-    assert set(found.takes) <= {"mosaic", "linear", "display", "array"}
+    assert set(found.takes) <= KINDS
 
 
 @pytest.mark.parametrize("found", REGISTRY.formats, ids=label)
@@ -94,9 +102,11 @@ def test_written_pixels_read_back(found: Format, kind: str, suffix: str, tmp_pat
     stored = found.stored(image, Output())
     assert back.pixels.shape == image.pixels.shape
     assert back.pixels.dtype == stored.dtype
-    apart = np.abs(np.asarray(back.pixels, np.float64) - stored)
+    apart = np.abs(np.asarray(back.pixels, np.float64) - stored[...])
     assert float(apart.mean()) <= (5.0 if found.tolerance else 0.0)
-    assert [path.name for path in tmp_path.iterdir()] == [f"a{suffix}"]
+    assert {one.name for one in tmp_path.iterdir()} == {
+        one.name for one in (path, *found.companions(path))
+    }
     header = read_header(REGISTRY, path)
     assert tuple(header["shape"]) == tuple(back.pixels.shape)
     assert (header["axes"], header["kind"]) == (back.axes, back.kind)
@@ -141,7 +151,7 @@ def test_a_truncated_file_gives_a_sentence(
 
 @pytest.mark.parametrize("found", REGISTRY.formats, ids=label)
 def test_other_kinds_are_refused(found: Format, tmp_path: Path) -> None:
-    for kind in {"mosaic", "linear", "display", "array"} - set(found.takes):
+    for kind in KINDS - set(found.takes):
         for suffix in found.writes:
             others = [one for one in REGISTRY.formats if suffix in one.writes]
             if not any(kind in one.takes for one in others):
