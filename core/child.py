@@ -133,7 +133,8 @@ def pack(image: Image, folder: Path, in_place: int = sys.maxsize) -> dict[str, J
         lying = array.transpose(order)
         place = _place(lying) if array.nbytes >= in_place else None
         if place is None:
-            np.save(folder / f"{len(saved)}.npy", lying, allow_pickle=False)
+            native = lying.astype(lying.dtype.newbyteorder("="), copy=False)
+            np.save(folder / f"{len(saved)}.npy", native, allow_pickle=False)
         else:
             _put(folder / f"{len(saved)}.json", place)
         saved.append(array)

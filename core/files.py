@@ -20,7 +20,7 @@ from typing import Any, cast
 import numpy as np
 
 from core.child import rich, samples, unpack
-from core.folders import find_folder_format, flush, flush_names, may_write, remove, take_name
+from core.folders import find_folder_format, flush, flush_names, may_write, remove, take_names
 from core.format import (
     Format,
     Output,
@@ -118,6 +118,10 @@ def find_format(registry: Registry, path: Path) -> Format:
         with contextlib.suppress(Exception):  # a plugin that stumbles does not know the file
             if found.sniff(head, name):
                 return found
+    for found in registry.formats:
+        with contextlib.suppress(Exception):
+            if found.describes(path):
+                return found
     known = ", ".join(found.title for found in registry.formats)
     raise UnreadableFile(f"{name} is of no known format: convert it to one of {known}.")
 
@@ -179,7 +183,10 @@ def save_image(
     writer = find_writer(registry, path, image)
     folder = writer.folder_for(path, image)
     path = folder or path
-    may_write(path, (image, source), output, writer if folder else None)
+    paths = (*writer.companions(path), path)
+    sources = _sources(writer, image, source)
+    for one in paths:
+        may_write(one, sources, output, writer if folder else None)
     expected = writer.stored(image, output)
     size = math.prod(expected.shape) * expected.dtype.itemsize
     need = 1.1 * size / (4 if writer.tolerance else 1) + (4 << 20)
@@ -187,6 +194,7 @@ def save_image(
         raise UnwritableFile(f"{path.name} needs {need / 1e6:.0f} MB: free that much on the disk.")
     suffix = "" if folder else suffix_of(path)
     part = path.with_name(f".{path.name.removesuffix(suffix)}.part-{os.getpid()}{suffix}")
+    parts = (*writer.companions(part), part)
     try:
         writer.write(part, image, source, output)
         if cancelled():
@@ -194,17 +202,26 @@ def save_image(
         back = _decode(writer, part, cancelled)
         if not _same(back, expected, file_order(image, source), writer.tolerance):
             raise UnwritableFile(f"{path.name} read back differently: try another format.")
-        flush(part)
-        may_write(path, (image, source), output, writer if folder else None)  # as it is by now
-        take_name(part, path)
+        for one, other in zip(paths, parts, strict=True):
+            flush(other)
+            may_write(one, sources, output, writer if folder else None)  # as it is by now
+        take_names(parts, paths)
         flush_names(path.parent)
     except UnreadableFile as error:
         raise UnwritableFile(f"{path.name} was written but not readable: {error}") from None
     except OSError as error:
         raise UnwritableFile(f"{path.name} could not be written: {_why(error)}.") from None
     finally:
-        remove(part)
+        for one in parts:
+            remove(one)
     return path
+
+
+def _sources(writer: Format, *images: Image) -> tuple[Path, ...]:
+    """The files that images came from, and what belongs to them: none may be written to."""
+    found = [Path(image.path) for image in images if image.path]
+    ours = [one for one in found if suffix_of(one).lower() in writer.suffixes]
+    return (*found, *(other for one in ours for other in writer.companions(one)))
 
 
 def find_writer(registry: Registry, path: Path, image: Image) -> Format:

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from core.format import Format, Output, UnreadableFile, UnwritableFile
-from core.image import Image
 from core.registry import Registry
 
 LOOK = 64  # files of a folder that are asked what they are
@@ -48,7 +47,7 @@ def find_folder_format(registry: Registry, folder: Path) -> Format:
     )
 
 
-def may_write(path: Path, images: tuple[Image, ...], output: Output, folder: Format | None) -> None:
+def may_write(path: Path, sources: tuple[Path, ...], output: Output, folder: Format | None) -> None:
     """Raises UnwritableFile where a target may not be made. `folder`: who will make it a folder."""
     if not path.parent.is_dir():
         raise UnwritableFile(f"The folder {path.parent} does not exist: create it first.")
@@ -56,7 +55,7 @@ def may_write(path: Path, images: tuple[Image, ...], output: Output, folder: For
         raise UnwritableFile(f"The folder {path.parent} may not be written to: choose another.")
     if not path.exists() and not path.is_symlink():
         return
-    for source in (Path(image.path) for image in images if image.path):
+    for source in sources:
         if source.exists() and path.exists() and os.path.samefile(source, path):
             raise UnwritableFile(f"{path.name} is the source itself: choose another name.")
         if path.is_dir() and source.resolve().is_relative_to(path.resolve()):
@@ -105,19 +104,31 @@ def flush_names(folder: Path) -> None:
         os.close(handle)
 
 
-def take_name(part: Path, path: Path) -> None:
-    """Give what was written its name. A folder that is there steps aside until that is done."""
-    if not path.is_dir():
-        part.replace(path)
+def take_names(parts: tuple[Path, ...], paths: tuple[Path, ...]) -> None:
+    """Give what was written its names: all of them, or on failure none.
+
+    A folder, and the files of an image that has several, step aside until that is done.
+    """
+    if len(paths) == 1 and not paths[0].is_dir():
+        parts[0].replace(paths[0])
         return
-    old = path.with_name(f".{path.name}.old-{os.getpid()}")
-    path.rename(old)
+    done: list[tuple[Path, Path | None]] = []
     try:
-        part.rename(path)
+        for part, path in zip(parts, paths, strict=True):
+            old = path.with_name(f".{path.name}.old-{os.getpid()}") if path.exists() else None
+            if old:
+                path.rename(old)
+            done.append((path, old))
+            part.replace(path)
     except OSError:
-        old.rename(path)
+        for path, old in reversed(done):
+            remove(path)
+            if old:
+                old.rename(path)
         raise
-    shutil.rmtree(old, ignore_errors=True)
+    for _, old in done:
+        if old:
+            remove(old)
 
 
 def remove(part: Path) -> None:

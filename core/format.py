@@ -67,6 +67,14 @@ class Format:
         """The pixels that reading back what write() wrote will give, in the axes of `image`."""
         return image.pixels
 
+    def describes(self, path: Path) -> bool:
+        """Is this the data file of a header beside it? Asked when no content says what it is."""
+        return False
+
+    def companions(self, path: Path) -> tuple[Path, ...]:
+        """The other files that belong to `path`: write() makes them as well."""
+        return ()
+
     def folder_for(self, path: Path, image: Image) -> Path | None:
         """The folder that `image` is written into when it is one of several files, else None."""
         return None

@@ -42,8 +42,8 @@ class FilePixels:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Of the samples."""
-        return np.dtype(self.kind)
+        """Of the samples, in this machine's byte order."""
+        return np.dtype(self.kind).newbyteorder("=")
 
     @property
     def ndim(self) -> int:
@@ -76,7 +76,8 @@ class FilePixels:
         while at > 0 and len(spans[at]) * prod(self.stored[at + 1 :]) * item < RUN:
             at -= 1
         run, inner = spans[at], prod(self.stored[at + 1 :])
-        out = np.empty([len(span) for span in spans], self.dtype)
+        kind = np.dtype(self.kind)
+        out = np.empty([len(span) for span in spans], kind)
         if not out.size:
             return out
         low, high = min(run[0], run[-1]), max(run[0], run[-1]) + 1
@@ -94,10 +95,10 @@ class FilePixels:
                 if straight:
                     _fill(file, out[place])
                     continue
-                block = np.empty((high - low, *inside), self.dtype)
+                block = np.empty((high - low, *inside), kind)
                 _fill(file, block)
                 out[place] = block[np.ix_(np.asarray(run) - low, *map(np.asarray, spans[at + 1 :]))]
-        return out
+        return out.astype(self.dtype, copy=False)
 
     def _check(self, handle: int) -> None:
         now = os.fstat(handle)
