@@ -79,7 +79,7 @@ class FilePixels:
         kind = np.dtype(self.kind)
         out = np.empty([len(span) for span in spans], kind)
         if not out.size:
-            return out
+            return out.astype(self.dtype)
         low, high = min(run[0], run[-1]), max(run[0], run[-1]) + 1
         inside = self.stored[at + 1 :]
         straight = run == range(low, high) and all(
