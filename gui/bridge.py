@@ -7,8 +7,9 @@ current job has shown something (cancelling on every move would show nothing dur
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, Signal
 
 from core.desk import Desk
 from core.engine import Engine, Event, Finished, Job, Work
@@ -35,6 +36,7 @@ from gui.plan import stages
 from gui.rates import Rates
 from gui.session import Document, Origin, Session, State
 from gui.status import task
+from gui.turns import timer
 from gui.viewer import Viewer
 from gui.works import WORKERS, GetReady
 
@@ -71,8 +73,8 @@ class Bridge(QObject):
         self._where: dict[Job, str] = {}  # the devices that they compute on
         self._guests: dict[Job, Receive] = {}  # jobs of others, and who hears of them
         self._again = Again()
-        self._throttle = _timer(THROTTLE, self._wish)
-        self._rest = _timer(REST, self._judge)
+        self._throttle = timer(THROTTLE, self._wish)
+        self._rest = timer(REST, self._judge)
         session.changed.connect(self._on_change)
         viewer.viewChanged.connect(self._on_view)
 
@@ -91,6 +93,7 @@ class Bridge(QObject):
         """Measure the noise, blind or in a flat area."""
         document = self._session.document
         if document is not None:
+            flat = self._here(flat) if flat else None
             self._submit(MeasureNoise(document.image, flat), "noise")
 
     def export(self, path: str, output: Output) -> None:
@@ -187,6 +190,8 @@ class Bridge(QObject):
             self._after_soon()
         elif old.view.held and not new.view.held:
             self._after_soon()  # the slider was let go: full detail
+        if old.view.front != new.view.front:
+            self._another_slice()
         if old.view.roi != new.view.roi:
             self._rest.start()
 
@@ -201,10 +206,23 @@ class Bridge(QObject):
 
     def _on_view(self, visible: Region, level: int) -> None:
         self._blends = False
-        self._session.look_at(visible=visible, level=level)
+        self._session.look_at(visible=self._here(visible), level=level)
         if self._session.document is not None:
             self._before()
             self._after_soon()
+
+    def _another_slice(self) -> None:
+        """Another question: what is still on its way to the old slice is not heard any more."""
+        self._viewer.turn()
+        if self._after is not None:
+            self._after.stop()
+        self._after, self._after_shown, self._stages = None, True, []
+        self._before()
+        self._after_soon()
+
+    def _here(self, region: Region) -> Region:
+        """The region in the slice that is looked at."""
+        return replace(region, front=self._session.state.view.front)
 
     def _before(self) -> None:
         d = self._session.document
@@ -216,7 +234,7 @@ class Bridge(QObject):
 
     def _missing(self, layer: str) -> list[tuple[Region, int]]:
         return [
-            (region, level)
+            (self._here(region), level)
             for region, level in self._viewer.wanted()
             if self._viewer.state_of(layer, level, region) != "full"
         ]
@@ -261,7 +279,7 @@ class Bridge(QObject):
 
     def _judge(self) -> None:
         d, view = self._session.document, self._session.state.view
-        region = view.roi or view.visible
+        region = self._here(view.roi or view.visible)
         if d is not None and d.noise is not None and region.area and self._after is None:
             self._submit(Judge(d.image, d.noise, d.recipe, region), "judge", rank=5)
         self._tell_idle()
@@ -313,6 +331,8 @@ class Bridge(QObject):
         d = self._session.document
         if d is None or getattr(job.work, "image", None) is not d.image:
             return
+        if shown.region.front != self._session.state.view.front:
+            return  # of a slice that is not looked at any more
         if isinstance(job.work, ShowAfter):
             if job is not self._after:
                 return  # an answer to an older question
@@ -372,11 +392,3 @@ class Bridge(QObject):
 def _result(d: Document) -> tuple[object, ...]:
     """What the denoised picture on screen depends on."""
     return d.recipe, d.noise, d.look.stored
-
-
-def _timer(ms: int, call: object) -> QTimer:
-    timer = QTimer()
-    timer.setSingleShot(True)
-    timer.setInterval(ms)
-    timer.timeout.connect(call)
-    return timer

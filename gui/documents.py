@@ -16,7 +16,7 @@ from core.job import Exported, Opened
 from core.registry import Registry
 from gui.bridge import Bridge
 from gui.files import Memory, Recent
-from gui.session import Document, Origin, Session
+from gui.session import Document, Origin, Session, stack_sizes
 from gui.viewer import Viewer
 
 PREFERRED = ".dng"
@@ -95,7 +95,10 @@ class Documents(QObject):
         self._viewer.set_image(image.height, image.width, image.orientation, levels(image))
         self._session.open(document)
         self.recent.add(image.path)
-        words = [Path(image.path).name, f"{image.kind}, {image.width} × {image.height}", why]
+        size = f"{image.width} × {image.height}"
+        for axis, count in zip(image.stack, stack_sizes(image), strict=True):
+            size += f", {count} slices along {axis}"
+        words = [Path(image.path).name, f"{image.kind}, {size}", why]
         words += [str(w) for w in image.meta.get("warnings", ())]
         self._say("   ".join(words))
         self._viewer.setFocus()

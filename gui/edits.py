@@ -10,7 +10,7 @@ from core.method import Method
 from core.noise.model import PoissonGaussian
 from core.recipe import Recipe, Step
 from core.registry import Registry
-from core.tiles import Region
+from core.tiles import Region, Span
 from gui.bridge import Bridge
 from gui.session import Origin, Session
 from gui.viewer import Viewer
@@ -81,6 +81,11 @@ class Edits:
             self._session.edit(recipe=choose(registry.methods, d.image)[0])
 
     # How it is looked at
+
+    def slice(self, front: tuple[Span, ...]) -> None:
+        """Another slice of a stack."""
+        visible = replace(self._session.state.view.visible, front=front)
+        self._session.look_at(visible=visible, front=front)
 
     def nudge_gain(self, by: int) -> None:
         """Amplify the difference more or less."""

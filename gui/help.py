@@ -11,6 +11,7 @@ HELD = (
     ("Blink before/after, held", "B"),
     ("Loupe, held", "L"),
     ("Pan with the mouse, held", "Space"),
+    ("Next, previous slice of a stack", "PageUp, PageDown"),
 )
 
 

@@ -78,6 +78,11 @@ class Layers:
                     np.minimum(canvas.marks, 2, out=canvas.marks)
             self._ages[layer] = 2
 
+    def drop(self, layer: str) -> None:
+        """The layer holds nothing any more."""
+        for key in [key for key in self._canvases if key[0] == layer]:
+            del self._canvases[key]
+
     def put(self, layer: str, level: int, region: Region, store: Array, proxy: bool) -> None:
         """Takes over developed pixels. Raises ValueError for a level that was not announced."""
         if level not in self.levels:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from math import prod
 
 from core.recipe import Recipe
 from core.show import ShowAfter
 from core.tiles import Region
-from gui.session import Document
+from gui.session import Document, stack_sizes
 
 SLOW = 0.35  # seconds a view may take before a proxy comes first
 AFFORDABLE = 30.0  # seconds of work for real pixels instead of a proxy, when zoomed out
@@ -33,14 +34,14 @@ def stages(
     """
     if d.noise is None or not d.recipe.steps:
         return []
-    samples = d.image.megapixels / (d.image.height * d.image.width)
+    samples = d.image.megapixels / (d.image.height * d.image.width * prod(stack_sizes(d.image)))
     found: list[ShowAfter] = []
     for region, level in missing:
         full = ShowAfter(d.image, d.noise, d.recipe, region, level, d.look, threads=threads)
         size = region.area * samples
         known = cost(d.recipe, size)
         seconds = size / FIRST_GUESS if known is None else known
-        coarse = coarser(level, levels)
+        coarse = 1 if d.image.stack else coarser(level, levels)  # there is no proxy of a stack
         slow = seconds > SLOW and coarse > 1 and not blends
         if slow:
             found.append(replace(full, level=coarse, coarse=True))

@@ -12,7 +12,7 @@ from core.develop import Look
 from core.image import Image
 from core.noise.model import Measured, PoissonGaussian
 from core.recipe import Recipe
-from core.tiles import Region
+from core.tiles import Region, Span
 
 NOWHERE = Region(0, 0, 0, 0)
 
@@ -46,6 +46,7 @@ class View:
     visible: Region = NOWHERE
     level: int = 1
     roi: Region | None = None
+    front: tuple[Span, ...] = ()  # which slice of a stack; `visible` has it, too
     held: bool = False  # a slider is being dragged
 
 
@@ -80,7 +81,10 @@ class Session(QObject):
         self._undo.clear()
         self._redo.clear()
         self._open_edit = False
-        self._replace(State(document, replace(self.state.view, roi=None, held=False)))
+        front = ((0, 1),) * len(document.image.stack) if document else ()
+        visible = replace(self.state.view.visible, front=front)
+        view = replace(self.state.view, visible=visible, roi=None, front=front, held=False)
+        self._replace(State(document, view))
         self.history_changed.emit()
 
     def edit(self, *, final: bool = True, **changes: Any) -> None:
@@ -138,3 +142,8 @@ class Session(QObject):
         old, self.state = self.state, state
         if old != state:
             self.changed.emit(old, state)
+
+
+def stack_sizes(image: Image) -> list[int]:
+    """How many slices there are along each axis of the stack."""
+    return [image.pixels.shape[image.axes.index(axis)] for axis in image.stack]

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QLabel, QProgressBar, QPushButton, QSizePolicy, QS
 
 from core.image import Image
 from core.job import Progress
+from core.tiles import Region, Span
 from gui.numbers import text
 from gui.rates import device_words, duration
 
@@ -136,12 +137,15 @@ class Status(QStatusBar):
             self._rate.setText("")
         self._state.setText("   ".join(w for w in (STATES[state], f"{scale:.0%}") if w and scale))
 
-    def show_pointer(self, image: Image | None, place: object) -> None:
+    def show_pointer(
+        self, image: Image | None, place: object, front: tuple[Span, ...] = ()
+    ) -> None:
         """Place and stored value under the pointer."""
         if image is None or not isinstance(place, tuple):
             self._pointer.setText("")
             return
         y, x = (int(v) for v in place)
         if 0 <= y < image.height and 0 <= x < image.width:
-            values = np.atleast_1d(image.pixels[..., y, x]).ravel()[:4]
+            one = Region(y, x, y + 1, x + 1, front).index(image.axes)
+            values = np.asarray(image.pixels[one]).ravel()[:4]
             self._pointer.setText(f"x {x}  y {y}   {' '.join(text(float(v)) for v in values)}")

@@ -32,3 +32,10 @@ class Turns(QObject):
             self._waiting.pop(0)()
         if self._waiting:
             self._timer.start()
+
+
+def timer(ms: int, call: object) -> QTimer:
+    """One that calls once, so long after its last start()."""
+    made = QTimer(singleShot=True, interval=ms)
+    made.timeout.connect(call)
+    return made

@@ -74,6 +74,13 @@ class View(QWidget):
         if self._layers:
             self._layers.begin(layer)
 
+    def turn(self) -> None:
+        """Another slice: its "before" replaces the old one's, of "after" there is nothing yet."""
+        if self._layers:
+            self._layers.begin("before")
+            self._layers.drop("after")
+            self.update()
+
     def put(
         self, layer: str, level: int, region: Region, store: Array, proxy: bool = False
     ) -> None:

@@ -4,7 +4,8 @@ Mouse and keys; view.py holds what is looked at, picture.py paints it.
 
 Drag pans (with the middle button or space held: always), the wheel zooms at the pointer, a double
 click switches between the whole picture and 100 %, the divider of a wipe is dragged, shift-drag
-draws the area to be measured, its corners move it. Held keys: B blinks, L shows the loupe.
+draws the area to be measured, its corners move it. Held keys: B blinks, L shows the loupe. PageUp,
+PageDown and the wheel with Alt go through a stack.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ __all__ = ["Compare", "Viewer"]
 
 GRAB = 7  # logical pixels around the divider or a corner within which it is taken hold of
 BUTTONS = Qt.MouseButton.LeftButton | Qt.MouseButton.MiddleButton
+SLICES = {Qt.Key.Key_PageUp: 1, Qt.Key.Key_PageDown: -1}
 BY_KEY = (  # ways to get the focus that call for showing where it is
     Qt.FocusReason.TabFocusReason,
     Qt.FocusReason.BacktabFocusReason,
@@ -36,6 +38,7 @@ class Viewer(Picture):
     """Shows one image and lets the user look around in it."""
 
     pointerMoved = Signal(object)  # (y, x) of the sensor pixel under the pointer, or None
+    sliceStepped = Signal(int)  # so many slices on, or back
     dragging = Signal(bool)  # the hand holds the picture: compute less, paint more
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -98,8 +101,12 @@ class Viewer(Picture):
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Qt: zoom, four notches for twice the size; what is under the pointer stays there."""
-        notches = event.angleDelta().y() / 120
-        if notches:
+        turned = event.angleDelta()
+        notches = (turned.y() or turned.x()) / 120  # with Alt, Qt turns it sideways
+        if event.modifiers() & Qt.KeyboardModifier.AltModifier:
+            if notches:
+                self.sliceStepped.emit(1 if notches > 0 else -1)
+        elif turned.y():
             self._hurry()
             self.zoom_by(2 ** (notches / 4), event.position())
             self._point_at(event.position())
@@ -189,6 +196,8 @@ class Viewer(Picture):
             self._outline = self._drag = None
             self.unsetCursor()
             self.update()
+        elif plain and event.key() in SLICES:
+            self.sliceStepped.emit(SLICES[Qt.Key(event.key())])
         elif not (plain and self._hold(event, True)):
             super().keyPressEvent(event)
 

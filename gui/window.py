@@ -35,6 +35,7 @@ from gui.panel import MethodPanel
 from gui.rates import duration
 from gui.recipes import Recipes
 from gui.session import Document, Session, State
+from gui.slices import Slices
 from gui.start import StartPage
 from gui.statistics import StatisticsPanel
 from gui.status import Status
@@ -77,7 +78,14 @@ class Window(QMainWindow):
         self.pages.addWidget(self.start)
         self.pages.addWidget(viewer)
         self.trouble = Trouble(self.pages)
-        self.setCentralWidget(self.pages)
+        self.slices = Slices()
+        central = QWidget()
+        column = QVBoxLayout(central)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.pages, 1)
+        column.addWidget(self.slices)
+        self.setCentralWidget(central)
         self.actions_by_id = actions.build(self, self._calls())
         self._lay_out()
         self._connect()
@@ -165,6 +173,8 @@ class Window(QMainWindow):
         self.look.edited.connect(lambda look, final: session.edit(look=look, final=final))
         self.viewer.roiChanged.connect(edits.roi_drawn)
         self.viewer.pointerMoved.connect(self._pointed)
+        self.viewer.sliceStepped.connect(self.slices.step)
+        self.slices.moved.connect(edits.slice)
         self.monitor.changed.connect(self.viewer.update)
 
     def _calls(self) -> dict[str, Callable[..., object]]:
@@ -201,6 +211,9 @@ class Window(QMainWindow):
     def _show(self, old: State, new: State) -> None:
         """The picture at once; the panels of another image one after the other."""
         d, before = new.document, old.document
+        if d is None or before is None or before.image is not d.image:
+            self.slices.set_image(d.image if d else None)
+        self.slices.set_front(new.view.front)
         if d is None:
             if before is not None:
                 self.pages.setCurrentWidget(self.start)
@@ -310,7 +323,8 @@ class Window(QMainWindow):
 
     def _pointed(self, place: object) -> None:
         d = self.session.document
-        self.status.show_pointer(d.image if d else None, place)
+        front = self.session.state.view.front
+        self.status.show_pointer(d.image if d else None, place, front)
 
     def _compare(self, mode: Compare) -> None:
         self.viewer.compare = mode
@@ -381,4 +395,5 @@ def _noise_of(d: Document) -> tuple[object, ...]:
 
 
 def _size(region: object) -> str:
-    return f"{getattr(region, 'width', 0)} × {getattr(region, 'height', 0)} px"
+    slices = "".join(f", slice {at + 1}" for at, _ in getattr(region, "front", ()))
+    return f"{getattr(region, 'width', 0)} × {getattr(region, 'height', 0)} px{slices}"
