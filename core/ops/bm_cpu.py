@@ -69,9 +69,13 @@ def match(
     count = places.shape[0]
     column, pair = np.empty(width, np.float32), np.empty(width, np.float32)
     far[:] = FAR
-    worst = np.full(count, FAR)
-    for dy in range(max(-radius, -y), min(radius, height - B - y) + 1):
-        for dx in range(-radius, radius + 1):
+    worst, found = np.full(count, FAR), np.empty(count + 1, np.int64)
+    for up in range(2 * radius + 1):  # near blocks first: they are the likelier matches
+        dy = (up + 1) // 2 if up % 2 else -(up // 2)
+        if y + dy < 0 or y + dy > height - B:
+            continue
+        for out in range(2 * radius + 1):
+            dx = (out + 1) // 2 if out % 2 else -(out // 2)
             x0 = max(0, -dx)
             n = width - abs(dx)
             if n < B:
@@ -87,11 +91,16 @@ def match(
             stop = min((x0 + n - B - left) // step + 1, count)
             if dy == 0 and dx == 0:
                 pair[:] = -ONE
-            for r in range(start, stop):
-                apart = pair[left + r * step - x0]
-                if apart < worst[r]:
-                    place = (y + dy) * width + left + r * step + dx
-                    worst[r] = _insert(far[r], places[r], apart, place)
+            if start >= stop:
+                continue
+            given, limit, hits = pair[left + start * step - x0 :], worst[start:], 0
+            for i in range(stop - start):  # without a branch: most are no match
+                found[hits] = i
+                hits += given[i * step] < limit[i]
+            for hit in range(hits):
+                i = found[hit]
+                r, place = start + i, (y + dy) * width + left + (start + i) * step + dx
+                worst[r] = _insert(far[r], places[r], given[i * step], place)
 
 
 @fast
