@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from core.develop import envelope as bmode
 from core.develop.profile import Profile, Triple
 from core.image import Color, Image
 
@@ -26,6 +27,8 @@ class Look:
     quality: Literal["fast", "still"] = "still"
     window: tuple[float, float] | None = None  # plain arrays: stored values shown black and white
     extent: tuple[float, float] | None = None  # plain arrays: the stored values a store can hold
+    dynamic_range: float = 60.0  # dB from black to white, of echoes shown as B-mode
+    gain: float = 0.0  # dB by which their strongest lies above white
     profile: Profile | None = None  # of the screen; None = sRGB
 
     @property
@@ -45,6 +48,11 @@ def settle(image: Image, look: Look) -> Look:
     wb = look.wb or (image.color.wb if image.color else (1.0, 1.0, 1.0))
     if not image.numbers or (look.window and look.extent):
         return replace(look, wb=wb)
+    if bmode.echoes(image):
+        top = bmode.strongest(image)
+        extent = look.extent or (top + bmode.ROOM[0], top + bmode.ROOM[1])
+        shown = look.window or bmode.window(top, look.dynamic_range, look.gain)
+        return replace(look, wb=wb, window=shown, extent=extent)
     values = _sample(image)
     extent = look.extent
     if extent is None:

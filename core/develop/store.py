@@ -13,6 +13,7 @@ from math import lcm
 import numpy as np
 from numpy.typing import NDArray
 
+from core.develop import envelope as bmode
 from core.develop.demosaic import (
     U16,
     as_f32,
@@ -33,7 +34,12 @@ COARSE = 1000  # the coarsest level's long edge
 
 
 def levels(image: Image) -> tuple[int, ...]:
-    """Binning factors worth keeping: 1, then superpixels, until about 1000 pixels are left."""
+    """Binning factors worth keeping: 1, then superpixels, until about 1000 pixels are left.
+
+    A wave has no mean worth seeing: of echoes there is 1 only.
+    """
+    if bmode.echoes(image):
+        return (1,)
     factor = block(image.cfa) if image.cfa else 2
     found = [1]
     while max(image.height, image.width) / found[-1] > COARSE:
@@ -45,6 +51,8 @@ def levels(image: Image) -> tuple[int, ...]:
 def reach(image: Image, region: Region, level: int, look: Look) -> Region:
     """The pixels `develop` needs to make a region: whole superpixels, and a halo at level 1."""
     region = region.aligned(level)
+    if deep := bmode.depth_halo(image):
+        return replace(region, y0=region.y0 - deep, y1=region.y1 + deep)
     return region.grow(halo(image.cfa, look.quality)) if image.cfa and level == 1 else region
 
 
@@ -77,6 +85,8 @@ def develop(pixels: Array, image: Image, region: Region, level: int, look: Look)
         else:
             store = demosaic(mosaic, cfa, look.quality)[region.within(area)]
     else:
+        if bmode.echoes(image):
+            planes, area = _strength(planes, image, region.aligned(level), area)
         size = (area.width // level, area.height // level)
         stored = [_encoded(p, image, area, look, c) for c, p in enumerate(planes)]
         if level > 1:
@@ -108,7 +118,18 @@ def _planes(pixels: Array, image: Image) -> list[Array]:
     picked = pixels[tuple(slice(None) if a in "cyx" else 0 for a in image.axes)]
     if picked.ndim == 2:
         return [picked]
+    if bmode.echoes(image):
+        return [picked]  # I and Q belong together
     return list(picked[:3]) if len(picked) >= 3 else [picked[0]]
+
+
+def _strength(
+    planes: list[Array], image: Image, region: Region, area: Region
+) -> tuple[list[Array], Region]:
+    """Echoes in dB, without the halo."""
+    plane = bmode.faded(planes[0]) if bmode.depth_halo(image) else planes[0]
+    found = bmode.decibels(bmode.detected(plane, image))
+    return [found[region.within(area)]], region
 
 
 def _encoded(plane: Array, image: Image, area: Region, look: Look, channel: int | None) -> U16:
