@@ -72,7 +72,7 @@ LYING = {
     "deep": shaped("(1, 1, 2, 2, 4)"),
     "object": shaped("(2, 2)", "'|O'"),
     "structured": shaped("(2, 2)", "[('a', '<f4'), ('b', '<f4')]"),
-    "complex": shaped("(2, 2)", "'<c8'"),
+    "complex": shaped("(8, 8)", "'<c8'"),
     "text": shaped("(2, 2)", "'<U2'"),
     "half": shaped("(8, 8)"),
     "no_header": b"\x93NUMPY",

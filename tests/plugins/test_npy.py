@@ -73,3 +73,36 @@ def test_no_array_is_called_like_an_option(tmp_path: Path) -> None:
     image = Npy().read(tmp_path / "a.npz")
     Npy().write(tmp_path / "b.npz", image, image, Output())
     assert np.load(tmp_path / "b.npz")["file_"].shape == (3, 3)
+
+
+@pytest.mark.parametrize("dtype", ["c8", "c16", ">c8"])
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("suffix", [".npy", ".npz"])
+def test_complex_numbers_are_two_channels_and_complex_again(
+    tmp_path: Path, dtype: str, order: str, suffix: str
+) -> None:
+    iq = RNG.normal(0, 9, (2, 6, 5)) + 1j * RNG.normal(0, 9, (2, 6, 5))
+    iq = np.asarray(iq.astype(dtype), order=order)
+    path = tmp_path / f"a{suffix}"
+    np.save(path, iq) if suffix == ".npy" else np.savez(path, iq=iq)
+    image = Npy().read(path)
+    assert (image.axes, image.kind, image.meta["complex"]) == ("zcyx", "rf", True)
+    assert np.array_equal(image.pixels[:, 0], iq.real)
+    assert np.array_equal(image.pixels[:, 1], iq.imag)
+    header = Npy().header(path)
+    assert tuple(header["shape"]) == image.pixels.shape
+    assert header["kind"] == "rf"
+    assert np.dtype(header["dtype"]).newbyteorder("=") == image.pixels.dtype
+    back = written(tmp_path / f"b{suffix}", image)
+    back = back if suffix == ".npy" else back["iq"]
+    assert back.dtype == iq.dtype.newbyteorder("=")
+    assert np.array_equal(back, iq)
+
+
+def test_iq_of_integers_is_written_as_complex(tmp_path: Path) -> None:
+    pixels = RNG.integers(-900, 900, (2, 6, 5)).astype(np.int16)
+    image = Image(pixels, "cyx", "rf", meta={"complex": True, "order": "xyc"})
+    back = written(tmp_path / "a.npy", image)
+    assert back.dtype == np.complex64
+    assert np.array_equal(back, (pixels[0] + 1j * pixels[1]).T)
+    assert np.array_equal(Npy().stored(image, Output())[...], pixels)
