@@ -1,0 +1,140 @@
+"""Grey photographs with white noise of known strength: Sordino and other programs. By hand:
+
+    python tests/benchmarks/photo.py FOLDER [--sigmas 15 25 50] [--methods dct bm3d ...]
+        [--peer-python PYTHON]
+
+Every method runs in a process of its own, on the same noisy arrays (fixed seeds, not clipped, not
+quantised), with the true sigma. CPU: user + system seconds of the calls per megapixel, without
+start-up. `--peer-python` names an interpreter that has the peers (bm3d, opencv-python-headless,
+scikit-image): bm3d's licence is non-commercial, so it is no part of Sordino's environment. Ratios
+of one run on one machine are what counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+OURS = ("fast", "dct", "nlm", "blockmatch")
+PEERS = ("cv2_nlmeans", "sk_nlm", "sk_wavelet_cyc", "sk_tv", "bm3d")
+
+
+def ours(name: str) -> Callable[[Any, float], Any]:
+    """A method of Sordino through the whole render path, one thread."""
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+    from core.cache import Cache
+    from core.desk import Desk
+    from core.image import Image
+    from core.noise.model import PoissonGaussian
+    from core.recipe import Recipe, Step
+    from core.render import Renderer, assemble
+    from core.tiles import Region
+
+    method = Desk().registry.methods[name]()
+
+    def run(noisy: Any, sigma: float) -> Any:
+        image, noise = Image(noisy), PoissonGaussian((0.0,), (sigma,))
+        renderer = Renderer(image, noise, Recipe((Step(method),)), Desk(cache=Cache(0), threads=1))
+        return assemble(renderer, Region.whole(*noisy.shape))
+
+    return run
+
+
+def peer(name: str) -> Callable[[Any, float], Any]:
+    """Another program, with the strength that suits it best on average (see the design notes)."""
+    if name == "bm3d":
+        import bm3d
+
+        return lambda noisy, sigma: bm3d.bm3d(noisy / 255, sigma / 255) * 255
+    if name == "cv2_nlmeans":
+        import cv2
+
+        def run(noisy: Any, sigma: float) -> Any:
+            bytes_ = np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
+            return cv2.fastNlMeansDenoising(bytes_, None, float(0.9 * sigma)).astype(np.float32)
+
+        return run
+    from skimage import restoration as sk
+
+    if name == "sk_nlm":
+        return lambda noisy, sigma: sk.denoise_nl_means(
+            noisy, patch_size=5, patch_distance=6, h=0.65 * sigma, sigma=sigma, fast_mode=True
+        )
+    if name == "sk_tv":
+        return lambda noisy, sigma: (
+            sk.denoise_tv_chambolle(noisy / 255, weight=0.85 * sigma / 255) * 255
+        )
+
+    def cycle(noisy: Any, sigma: float) -> Any:
+        options = {"sigma": sigma, "method": "BayesShrink", "rescale_sigma": True}
+        return sk.denoise_wavelet(noisy, **options)
+
+    from skimage.restoration import cycle_spin
+
+    return lambda noisy, sigma: cycle_spin(
+        noisy, func=cycle, max_shifts=3, func_kw={"sigma": sigma}, num_workers=1
+    )
+
+
+def one(name: str, folder: Path, sigmas: list[float]) -> dict[str, Any]:
+    """PSNR by sigma, CPU seconds per megapixel, peak MiB: runs in a process of its own."""
+    from PIL import Image as Pil
+
+    pictures = [np.asarray(Pil.open(p).convert("L"), np.float32) for p in sorted(folder.iterdir())]
+    run = ours(name) if name in OURS else peer(name)
+    run(pictures[0][:64, :64], 25.0)  # loads and compiles
+    found: dict[str, Any] = {"psnr": {}, "cpu": 0.0}
+    done = 0
+    for sigma in sigmas:
+        decibels: list[float] = []
+        for seed, clean in enumerate(pictures):
+            rng = np.random.default_rng(seed)
+            noisy = clean + np.float32(sigma) * rng.standard_normal(clean.shape).astype(np.float32)
+            begin = time.process_time()
+            result = np.asarray(run(noisy, sigma), np.float64)
+            found["cpu"] += time.process_time() - begin
+            done += clean.size
+            decibels.append(10 * np.log10(255**2 / np.mean((result - clean) ** 2)))
+        found["psnr"][f"{sigma:g}"] = float(np.mean(decibels))
+    found["cpu"] /= done / 1e6
+    found["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--sigmas", type=float, nargs="+", default=[15, 25, 50])
+    parser.add_argument("--methods", nargs="+", default=[*OURS, *PEERS])
+    parser.add_argument("--peer-python", default=sys.executable)
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.one:
+        print(json.dumps(one(args.one, args.folder, args.sigmas)))
+        return
+    names = " | ".join(f"PSNR {sigma:g}, dB" for sigma in args.sigmas)
+    print(f"| method | {names} | CPU s/MP | peak MiB |\n" + "|---" * (len(args.sigmas) + 3) + "|")
+    for name in args.methods:
+        python = sys.executable if name in OURS else args.peer_python
+        command = [python, __file__, str(args.folder), "--one", name]
+        command += ["--sigmas", *map(str, args.sigmas)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            print(f"| {name} | failed: {done.stderr.strip().splitlines()[-1]} |")
+            continue
+        row = json.loads(done.stdout.splitlines()[-1])
+        psnr = " | ".join(f"{value:.2f}" for value in row["psnr"].values())
+        print(f"| {name} | {psnr} | {row['cpu']:.2f} | {row['peak']:.0f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
