@@ -161,7 +161,7 @@ def test_big_files_stay_big(tmp_path: Path) -> None:
 def test_bands_of_a_real_file(shared_data: Path) -> None:
     image = Tiff().read(shared_data / "hsi" / "derived" / "hydice_urban.tif")
     assert image.axes == "byx"
-    assert image.kind == "array"
+    assert image.kind == "cube"
 
 
 def test_a_profile_that_cannot_be_used_is_told(tmp_path: Path) -> None:

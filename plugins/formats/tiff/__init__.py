@@ -13,8 +13,18 @@ import numpy as np
 
 from core import __version__, exif
 from core.develop import complaint
-from core.format import Format, Output, UnreadableFile, UnwritableFile, arrange, encoded, ordered
-from core.image import Array, Image, Levels
+from core.format import (
+    Format,
+    Output,
+    Rounded,
+    UnreadableFile,
+    UnwritableFile,
+    arrange,
+    encoded,
+    ordered,
+)
+from core.image import Array, Image, Levels, Pixels
+from plugins.formats.tiff import bands
 
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPageSeries
@@ -26,22 +36,24 @@ PACKED = {**PLAIN, **OPENCV}
 RGB, PALETTE, SEPARATED, YCBCR = 2, 3, 5, 6
 HISTORY = 0x9213  # ImageHistory
 XMP, ICC = 700, 34675
-KEPT = (33723, 34377, 33550, 33922, 34264, 34735, 34736, 34737, 42113)  # IPTC, Photoshop, GeoTIFF
+GREY = (0, 1)
 LETTERS = {"Y": "y", "X": "x", "S": "c", "C": "c", "Z": "z", "T": "t"}
 
 
 class Tiff(Format):
-    """Grey, RGB and RGBA photographs, and arrays of pages or bands.
+    """Grey, RGB and RGBA photographs, arrays of pages, cubes of bands.
 
-    ICC, EXIF, XMP, resolution, IPTC and GeoTIFF tags are kept, and the order of the samples.
-    Transparency waits in meta["alpha"] and goes back into a TIFF of the same size. Compressed
-    files are read with deflate, PackBits, LZMA, LZW and JPEG; written with deflate.
+    Cubes (more than 4 samples, or 3 and more that are no colours) keep their layout: planar or
+    chunky, tiles or strips, packed or not. ICC, EXIF, XMP, resolution, IPTC, GeoTIFF and GDAL tags
+    are kept, and the order of the samples. Transparency waits in meta["alpha"] and goes back into
+    a TIFF of the same size. Compressed files are read with deflate, PackBits, LZMA, LZW and JPEG;
+    written with deflate.
     """
 
     title = "TIFF"
     suffixes = (".tif", ".tiff")
     writes = (".tif", ".tiff")
-    takes = ("display", "linear", "array")
+    takes = ("display", "linear", "array", "cube")
 
     def sniff(self, head: bytes, name: str) -> bool:
         return head[:4] in MAGIC
@@ -52,13 +64,19 @@ class Tiff(Format):
             shape, dtype, order = _layout(series)
             kind = _kind(file, order)
             meta = _meta(file, path, kind)
+            nodata, coords = _numbers(series, kind, order, meta)
         _, axes = arrange(np.empty((1,) * len(order)), order)
         sizes = [shape[order.index(letter)] for letter in axes]
         if kind == "display" and len(axes) == 3:
             sizes[0] = 3
         if meta["tiff"].get("palette"):
             axes, sizes, dtype = "c" + axes, [3, *sizes], np.dtype(np.uint16)
-        return {"kind": kind, "axes": axes, "shape": sizes, "dtype": str(dtype), **meta}
+        if nodata is not None:
+            meta["nodata"] = nodata
+        if coords:
+            meta["wavelengths"] = coords["b"].tolist()
+            meta["wavelength_units"] = coords["units"]["b"]
+        return {"kind": kind, "axes": axes, "shape": sizes, **meta, "dtype": str(dtype)}
 
     def read(self, path: Path) -> Image:
         with _open(path) as file:
@@ -66,14 +84,16 @@ class Tiff(Format):
             shape, dtype, order = _layout(series)
             kind = _kind(file, order)
             meta = _meta(file, path, kind)
+            nodata, coords = _numbers(series, kind, order, meta)
             page = file.pages.first
-            pixels = _pixels(path, series).reshape(shape)
+            lying = bands.mapped(path, file, series) if kind == "cube" else None
+            pixels = (_pixels(path, series) if lying is None else lying).reshape(shape)
             if page.colormap is not None and "palette" in meta["tiff"]:
                 pixels, order = np.moveaxis(page.colormap[:, pixels], 0, -1), order + "c"
                 dtype = pixels.dtype
         if dtype.kind == "b":
             pixels = pixels.astype(np.uint8)
-        elif not dtype.isnative:
+        elif not dtype.isnative and lying is None:
             pixels = pixels.astype(dtype.newbyteorder("="))
         view, axes = arrange(pixels, order)
         white = math.inf
@@ -83,9 +103,14 @@ class Tiff(Format):
                 view, meta["alpha"] = view[:3], view[3]
         meta["order"] = order
         turn = exif.orientation(meta["exif"])
-        return Image(view, axes, kind, Levels(white=white), orientation=turn, meta=meta)
+        return Image(view, axes, kind, Levels(white=white), orientation=turn, coords=coords,
+                     meta=meta, nodata=nodata)  # fmt: skip
 
-    def stored(self, image: Image, output: Output) -> Array:
+    def stored(self, image: Image, output: Output) -> Pixels:
+        if image.kind == "cube":
+            kind = str(image.meta.get("dtype", image.pixels.dtype.newbyteorder("=")))
+            kind = {"float16": "float32", "bool": "uint8"}.get(kind, kind)
+            return Rounded(image.pixels, kind, image.nodata)
         if image.kind == "display" and not _as_is(image, output):
             return encoded(image, output.bits)
         pixels = np.asarray(image.pixels[...])
@@ -94,23 +119,11 @@ class Tiff(Format):
     def write(self, path: Path, image: Image, source: Image, output: Output) -> None:
         import tifffile
 
-        pixels, order = _stacked(self.stored(image, output), image, source)
-        rgb = order.endswith("c") and pixels.shape[-1] in (3, 4)
-        rgb = rgb or (order.startswith("cyx") and pixels.shape[0] in (3, 4))
         options: dict[str, Any] = {
-            "photometric": "rgb" if rgb else "minisblack",
-            "planarconfig": None,
             "metadata": None,
             "software": f"Sordino {__version__}",
             "byteorder": "<",
         }
-        if "c" in order or "b" in order:
-            options["planarconfig"] = "contig" if order[-1] in "cb" else "separate"
-        if rgb and 4 in (pixels.shape[-1], pixels.shape[0]):
-            options["extrasamples"] = ["unassalpha"]
-        if output.compress:
-            options["compression"] = "zlib"
-            options["predictor"] = 2 if pixels.dtype.kind in "iu" else None
         meta = {**source.meta, **image.meta}
         if "dpi" in meta:
             options |= {"resolution": tuple(meta["dpi"]), "resolutionunit": "INCH"}
@@ -123,13 +136,44 @@ class Tiff(Format):
         )
         tags = _tags(directories[0], meta, output)
         links = [(exif.EXIF_IFD, camera), (exif.GPS_IFD, place)]
+        stored = self.stored(image, output)
         try:
-            tifffile.imwrite(path, pixels, extratags=tags, **options)
+            if _is_cube(image):
+                if "tags" not in meta.get("tiff", {}):
+                    tags += [(*row, True) for row in bands.tags_of(image)]
+                bands.write(path, image, source, stored, output.compress,
+                            options | {"extratags": tags})  # fmt: skip
+            else:
+                pixels, order = _stacked(np.asarray(stored[...]), image, source)
+                options |= _layout_of(pixels, order, output)
+                tifffile.imwrite(path, pixels, extratags=tags, **options)
         except ValueError as error:
             raise UnwritableFile(f"{path.name} does not fit into a TIFF ({error}).") from None
         with path.open("rb") as file:
             big = file.read(4)[2:3] == b"+"
         _link(path, [] if big else [link for link in links if link[1]])  # BigTIFF: other layout
+
+
+def _is_cube(image: Image) -> bool:
+    return image.kind == "cube" and image.axes == "byx"
+
+
+def _layout_of(pixels: Array, order: str, output: Output) -> dict[str, Any]:
+    """How pictures and arrays are laid out, as options of tifffile."""
+    rgb = order.endswith("c") and pixels.shape[-1] in (3, 4)
+    rgb = rgb or (order.startswith("cyx") and pixels.shape[0] in (3, 4))
+    options: dict[str, Any] = {
+        "photometric": "rgb" if rgb else "minisblack",
+        "planarconfig": None,
+    }
+    if "c" in order or "b" in order:
+        options["planarconfig"] = "contig" if order[-1] in "cb" else "separate"
+    if rgb and 4 in (pixels.shape[-1], pixels.shape[0]):
+        options["extrasamples"] = ["unassalpha"]
+    if output.compress:
+        options["compression"] = "zlib"
+        options["predictor"] = 2 if pixels.dtype.kind in "iu" else None
+    return options
 
 
 def _open(path: Path) -> TiffFile:
@@ -177,10 +221,11 @@ def _series(file: TiffFile, path: Path) -> TiffPageSeries:
 
 def _layout(series: TiffPageSeries) -> tuple[tuple[int, ...], np.dtype[Any], str]:
     """Shape, dtype and our letters of the axes, in the file's order."""
-    order = ""
+    order, page = "", series.keyframe
+    grey = int(page.photometric) in GREY and page.samplesperpixel > 2
     for letter, size in zip(series.axes, series.shape, strict=True):
         ours = LETTERS.get(letter, "z")
-        if ours == "c" and size > 4:
+        if ours == "c" and (size > 4 or (grey and letter == "S")):
             ours = "b"
         order += ours if ours not in order else next(o for o in "ztqbc" if o not in order)
     assert series.dtype is not None
@@ -190,9 +235,26 @@ def _layout(series: TiffPageSeries) -> tuple[tuple[int, ...], np.dtype[Any], str
 def _kind(file: TiffFile, order: str) -> str:
     """Photographs are for the eye; pages, bands, floats and microscopes' files are numbers."""
     page = file.pages.first
+    if sorted(order) == ["b", "x", "y"] and page.samplesperpixel > 2:
+        return "cube"
     photo = page.dtype in (np.uint8, np.uint16) and sorted(order) in (["x", "y"], ["c", "x", "y"])
     colours = page.samplesperpixel == 1 or int(page.photometric) in (RGB, YCBCR)
     return "display" if photo and colours and not file.is_imagej else "array"
+
+
+def _numbers(
+    series: TiffPageSeries, kind: str, order: str, meta: dict[str, Any]
+) -> tuple[float | None, dict[str, Any]]:
+    """No-data and coords of plain numbers; what a cube's file says of it goes into `meta`."""
+    tags = meta["tiff"].get("tags", [])
+    nodata = None if kind == "display" else bands.nodata(tags, str(series.dtype))
+    if kind != "cube":
+        return nodata, {}
+    more, coords = bands.said(tags, series.shape[order.index("b")])
+    lying = bands.layout(series)
+    meta |= {**more, "dtype": lying.pop("dtype")}
+    meta["tiff"] |= lying
+    return nodata, coords
 
 
 def _pixels(path: Path, series: TiffPageSeries) -> Array:
@@ -229,9 +291,11 @@ def _meta(file: TiffFile, path: Path, kind: str) -> dict[str, Any]:
         if own or camera or place:
             meta["exif_raw"] = exif.assemble(own, camera, place)
             meta["exif"] = exif.parse(meta["exif_raw"])
-        others = [list(row) for row in image if row[0] in KEPT]
-        if others:
-            meta["tiff"]["tags"] = others
+        others = [list(row) for row in image if row[0] in bands.KEPT]
+    else:
+        others = [list(row) for row in bands.rows(file)]
+    if others:
+        meta["tiff"]["tags"] = others
     for name, tag in (("icc", ICC), ("xmp", XMP)):
         value = page.tags.valueof(tag)
         if isinstance(value, bytes) and value:
@@ -268,10 +332,10 @@ def _stacked(pixels: Array, image: Image, source: Image) -> tuple[Array, str]:
 def _tags(image: list[exif.Row], meta: dict[str, Any], output: Output) -> list[Any]:
     """Tags of the first directory, in tifffile's form. Its own (software) are left to it."""
     tags: list[Any] = [(*row, True) for row in image if row[0] in exif.IMAGE_TAGS and row[0] != 305]
-    if not output.strip:
-        tags += [(*row, True) for row in meta.get("tiff", {}).get("tags", ())]
-        if "xmp" in meta:
-            tags.append((XMP, 1, len(meta["xmp"]), meta["xmp"], True))
+    kept = meta.get("tiff", {}).get("tags", ())
+    tags += [(*row, True) for row in kept if not output.strip or row[0] == bands.NODATA]
+    if not output.strip and "xmp" in meta:
+        tags.append((XMP, 1, len(meta["xmp"]), meta["xmp"], True))
     if output.note:
         note = json.dumps(dict(output.note)).encode() + b"\0"
         tags.append((HISTORY, exif.ASCII, len(note), note, True))
