@@ -13,6 +13,7 @@ from core.method import Cancelled
 from core.roster import Row
 from gui.bridge import Bridge
 from gui.machine import Machine
+from gui.turns import Turns, wake_qt
 from gui.viewer import Viewer
 from gui.works import Allow, ChooseDevice, ListDevices, LoadPlots, LookForDevices
 
@@ -34,6 +35,7 @@ class Background(QObject):
         self.rows: tuple[Row, ...] = ()
         self.busy = False  # looking for devices
         self._plots_wanted = False
+        self._turns = Turns(self)
         self._allowed: Allow | None = None
         bridge.progressed.connect(lambda progress, _: None if progress else self._calm())
 
@@ -67,12 +69,13 @@ class Background(QObject):
         """What is more urgent is done."""
         if not self._plots_wanted:
             self._plots_wanted = True
-            self._run(LoadPlots(), "plots")
+            wake_qt(self._turns, lambda: self._run(LoadPlots(), "plots"))
         self.allow()
         self._run(ListDevices(), "rows")
 
     def _run(self, work: Work, lane: str) -> None:
-        self._bridge.run(work, lane, 0, self._receive)
+        if not self._bridge.closed:
+            self._bridge.run(work, lane, 0, self._receive)
 
     def _receive(self, event: Event) -> None:
         work = event.job.work

@@ -159,6 +159,11 @@ class Bridge(QObject):
         waiting = self._throttle.isActive() or self._rest.isActive()
         return bool(self._running or self._stages or waiting)
 
+    @property
+    def closed(self) -> bool:
+        """Does nothing run any more?"""
+        return self._mail.closed
+
     def close(self) -> None:
         """End all work and all threads; what they still say is not heard any more."""
         self._mail.close()

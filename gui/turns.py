@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from PySide6.QtCore import QObject, QTimer
 
 Call = Callable[[], None]
+
+
+QT = "QtCore", "QtGui", "QtWidgets", "QtSvg", "QtTest", "QtOpenGL", "QtOpenGLWidgets"
+AT_ONCE = 12  # classes of Qt, about 3 ms
 
 
 class Turns(QObject):
@@ -39,3 +45,26 @@ def timer(ms: int, call: object) -> QTimer:
     made = QTimer(singleShot=True, interval=ms)
     made.timeout.connect(call)
     return made
+
+
+def wake_qt(turns: Turns, then: Call, parts: Sequence[str] = QT) -> None:
+    """Have the main thread make all classes of Qt that pyqtgraph names, a few a turn; then call.
+
+    PySide makes each when it is first named. A worker that does so, as pyqtgraph's import would,
+    can crash the main thread, which meets one that is half made.
+    """
+
+    def module(name: str) -> None:
+        try:
+            found = importlib.import_module(f"PySide6.{name}")
+        except ImportError:  # a smaller Qt: pyqtgraph does without, too
+            return
+        names = dir(found)
+        for at in range(0, len(names), AT_ONCE):
+            turns.add(partial(classes, found, names[at : at + AT_ONCE]))
+
+    def classes(found: object, names: list[str]) -> None:
+        for name in names:
+            getattr(found, name, None)
+
+    turns.add(*(partial(module, name) for name in parts), lambda: turns.add(then))

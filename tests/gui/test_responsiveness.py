@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 import threading
 
 import numpy as np
 from PySide6.QtCore import QCoreApplication
 
 import resources
-from core.engine import Yielded
+from core.engine import Job, Yielded
 from core.job import LoadMethods, Progress
 from core.show import Shown
 from core.tiles import Region
-from gui.turns import Turns
+from gui.mail import Mail
+from gui.turns import AT_ONCE, Turns, wake_qt
 
 SAMPLE = resources.path("samples/bayer_iso12800.dng")
 
@@ -41,20 +43,25 @@ def test_the_main_thread_never_hashes_pixels(window, qtbot, settle, monkeypatch)
     assert threads and here not in threads
 
 
-def test_a_turn_takes_in_one_piece_of_picture(window, monkeypatch):
-    bridge, put = window.bridge, []
-    mail = bridge._mail
-    mail.turn.stop()
-    monkeypatch.setattr(bridge, "_show", lambda job, shown: put.append(shown))
-    job = bridge._engine.submit(LoadMethods(), "test")
+def test_a_turn_takes_in_one_piece_of_picture(qapp):
+    put = []
+
+    def deliver(event):
+        put.append(event.value)
+        return isinstance(event.value, Shown)
+
+    mail, job = Mail(deliver), Job(LoadMethods(), "test", 0, 0)
     piece = Shown("before", 1, Region(0, 0, 1, 1), np.zeros((1, 1, 3), np.uint16))
-    mail._waiting.put(Yielded(job, Progress(0.5, None)))
-    for _ in range(3):
-        mail._waiting.put(Yielded(job, piece))
-    for count in (1, 2, 3):
+    for value in (Progress(0.5, None), piece, piece, Progress(1.0, None), piece):
+        mail._waiting.put(Yielded(job, value))
+    for count, more in ((2, True), (3, True), (5, False)):
+        mail.turn.stop()
         mail.take()
-        assert len(put) == count
-        assert mail.turn.isActive() == (not mail._waiting.empty())
+        assert len(put) == count and mail.turn.isActive() == more
+    mail.close()
+    mail.post(Yielded(job, piece))
+    QCoreApplication.processEvents()
+    assert len(put) == 5
 
 
 def test_panels_of_another_image_come_one_a_turn(window, qtbot, settle, monkeypatch):
@@ -98,8 +105,6 @@ def test_dragging_the_exposure_searches_no_colour_temperature(opened, monkeypatc
 
 
 def test_what_is_painted_with_is_there_before_the_picture(window, qtbot):
-    import sys
-
     qtbot.waitUntil(lambda: "cv2" in sys.modules, timeout=20_000)
     assert window.session.document is None
 
@@ -113,6 +118,33 @@ def test_turns_keep_their_order_and_nobody_waits_twice(qapp):
     while turns.waits(second):
         QCoreApplication.processEvents()
     assert done == [1, 2]
+
+
+def test_qt_is_woken_in_turns_before_a_worker_imports_what_names_all_of_it(qapp, monkeypatch):
+    """A class that a worker makes while the main thread meets it ends the program."""
+    from PySide6 import QtWidgets
+
+    asked: list[list[str]] = [[]]
+    inner = Turns._next
+
+    class Spy:
+        def __getattr__(self, name):
+            if not name.startswith("__"):
+                asked[-1].append(name)
+            return getattr(QtWidgets, name)
+
+        def __dir__(self):
+            return dir(QtWidgets)
+
+    turns, done = Turns(), []
+    turns._timer.timeout.disconnect()
+    turns._timer.timeout.connect(lambda: (asked.append([]), inner(turns)))
+    monkeypatch.setitem(sys.modules, "PySide6.QtSpy", Spy())
+    wake_qt(turns, lambda: done.append([name for names in asked for name in names]), ("QtSpy",))
+    while not done:
+        QCoreApplication.processEvents()
+    assert done == [[name for name in dir(QtWidgets) if not name.startswith("__")]]
+    assert max(map(len, asked)) == AT_ONCE
 
 
 def test_no_level_is_resampled_again_for_stale_pixels_that_are_not_there(viewer, monkeypatch):
