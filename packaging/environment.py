@@ -257,6 +257,8 @@ def _build(extra: str, lock: IO[str]) -> None:
     # Without isolation the build uses the setuptools pinned above instead of fetching another.
     done = _pip(lock, "--no-build-isolation", "--editable", wanted)
     _succeed(done, "installing the libraries")
+    say("Compiling what the methods compute with (half a minute, once) …")
+    _logged([PYTHON, "-P", "-m", "core.warm"], lock)  # what it could not is compiled when needed
     STATE.write_text("\n".join([_made_for(), _pins(), *([extra] if extra else []), ""]), "utf-8")
     say("Ready.")
 

@@ -71,7 +71,8 @@ def test_every_dependency_is_pinned_exactly():
 
 def test_an_environment_is_made_once_and_found_ready_afterwards(environment, calls):
     environment.ready("dev")
-    assert "venv" in calls[0] and calls[-1].endswith("[dev]")
+    assert "venv" in calls[0] and calls[-2].endswith("[dev]")
+    assert calls[-1].endswith("core.warm")
     calls.clear()
     environment.ready("dev")
     environment.ready()  # the tools for tests do not hurt the program
@@ -83,7 +84,7 @@ def test_the_tools_for_tests_are_added_to_an_environment_without_them(environmen
     calls.clear()
     environment.ready("dev")
     assert not any("venv " in call and "-m venv" in call for call in calls)
-    assert calls[-1].endswith("[dev]")
+    assert calls[-2].endswith("[dev]")
 
 
 def test_an_interrupted_set_up_is_begun_anew(environment, calls, monkeypatch):
