@@ -187,3 +187,7 @@ class Rounded:
         if self.ends is not None:
             values = np.clip(values, *self.ends)
         return as_stored(values, self.dtype, self.nodata)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        """All of them, for NumPy."""
+        return np.asarray(self[...], dtype)
