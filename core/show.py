@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,6 +13,7 @@ from core.desk import Desk
 from core.develop import (
     Look,
     develop,
+    false_color,
     proxy,
     proxy_noise,
     reach,
@@ -50,7 +52,7 @@ class ShowBefore:
 
     def __call__(self, desk: Desk, cancelled: Stop) -> Iterator[Shown]:
         image, whole = self.image, Region.whole(self.image.height, self.image.width)
-        region = one_slice(image, self.region)
+        region = _seen(image, self.region, self.look)
         for block in tiles(region, BLOCK, whole.height, whole.width):
             part = block.meet(region.aligned(12 * self.level).meet(whole))
             pixels = region_pixels(image.pixels, image, part, self.level, self.look)
@@ -104,16 +106,19 @@ class ShowAfter:
         region: Region,
         level: int,
     ) -> Iterator[Shown | Progress | Told]:
-        region = one_slice(image, region)
+        region = _seen(image, region, self.look)
+        bands = false_color(image, region, self.look)
+        parts = [replace(region, front=((band, band + 1),)) for band in bands] or [region]
         yield Progress(0.0, None, "prepare")
         from core.render import Renderer, Tile  # kernels load here, on the worker
 
         renderer = Renderer(image, noise, self.recipe, desk, cancelled, self.threads)
         yield told(renderer)
         canvas = _Canvas(image, level, self.look, region)
-        total = max(region.meet(Region.whole(image.height, image.width)).area, 1)
+        whole = Region.whole(image.height, image.width)
+        total = max(region.meet(whole).area, 1) * len(parts)
         done, pace = 0, Pace()
-        for tile in pace.over(renderer.tiles(region)):
+        for tile in pace.over(chain.from_iterable(map(renderer.tiles, parts))):
             if not isinstance(tile, Tile):
                 yield (
                     told(renderer, tile)
@@ -134,25 +139,41 @@ def _scaled(region: Region, factor: float) -> Region:
 
 
 class _Canvas:
-    """Develops what is looked at of tiles as they come; seams again once the neighbour is there."""
+    """Develops what is looked at of tiles as they come; seams again once the neighbour is there.
+
+    Of bands that are shown as colours it waits until all of a tile are there.
+    """
 
     def __init__(self, image: Image, level: int, look: Look, region: Region) -> None:
         self.image, self.level, self.look = image, level, look
         self.whole = Region.whole(image.height, image.width)
         self.seen = region.aligned(12 * level).meet(self.whole)
+        self.bands = false_color(image, region, look)
         self.done: dict[Region, Array] = {}
+
+    def _places(self) -> list[Region]:
+        """Where all is there that is shown."""
+        if not self.bands:
+            return list(self.done)
+        held: dict[Region, set[int]] = {}
+        for tile in self.done:
+            bands = {band for band in self.bands if band in range(*tile.front[0])}
+            held.setdefault(replace(tile, front=()), set()).update(bands)
+        return [place for place, bands in held.items() if bands == set(self.bands)]
 
     def put(self, region: Region, pixels: Array) -> Iterator[tuple[Region, Array]]:
         """Developed pieces that this tile makes final."""
         self.done[region] = pixels
+        places = self._places()
+        region = replace(region, front=()) if self.bands else region
         visible = region.meet(self.seen)
-        if not visible.area:
+        if not visible.area or region not in places:
             return
         area = reach(self.image, visible, self.level, self.look).meet(self.whole)
         pixels = region_pixels(self, self.image, area, self.level, self.look)
         store = develop(pixels, self.image, area, self.level, self.look)
         step = self.level
-        for near in [near for near in self.done if near.meet(area).meet(self.seen).area]:
+        for near in [near for near in places if near.meet(area).meet(self.seen).area]:
             part = near.meet(area).meet(self.seen)
             y, x = (part.y0 - area.y0) // step, (part.x0 - area.x0) // step
             h, w = -(-part.height // step), -(-part.width // step)
@@ -171,11 +192,15 @@ class _Canvas:
     def __getitem__(self, key: Any) -> Array:
         """As Pixels: tiles that came, else the source."""
         rows, cols = key[-2:]
-        area = Region(rows.start, cols.start, rows.stop, cols.stop, self.seen.front)
-        seen = np.array(self.image.pixels[area.index(self.image.axes)], np.float32)
-        for tile in [tile for tile in self.done if tile.meet(area).area]:
+        front, axes = self.seen.front, self.image.axes
+        if self.bands:
+            front = ((key[0].start, key[0].stop),)
+        area = Region(rows.start, cols.start, rows.stop, cols.stop, front)
+        seen = np.array(self.image.pixels[area.index(axes)], np.float32)
+        for tile in self.done:
             part = tile.meet(area)
-            seen[(..., *part.within(area))] = self.done[tile][(..., *part.within(tile))]
+            if part.area and all(start < stop for start, stop in part.front):
+                seen[part.inside(area, axes)] = self.done[tile][part.inside(tile, axes)]
         return seen
 
 
@@ -201,6 +226,11 @@ class Judge:
             renderer = Renderer(self.image, self.noise, self.recipe, desk, cancelled)
             after = assemble(renderer, region)
         yield region, statistics(before, after, self.image, region, self.noise)
+
+
+def _seen(image: Image, region: Region, look: Look) -> Region:
+    """What is looked at of a stack: the bands of the look, else one slice."""
+    return region if false_color(image, region, look) else one_slice(image, region)
 
 
 def one_slice(image: Image, region: Region) -> Region:

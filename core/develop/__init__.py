@@ -10,7 +10,15 @@ from core.develop.icc import BadProfile, complaint, embedded, parse
 from core.develop.look import Look, balance, settle, temperature
 from core.develop.profile import Curve, Profile
 from core.develop.screen import export_rgb, thumbnail, to_screen, upright, upright_point
-from core.develop.store import develop, levels, proxy, proxy_noise, reach, region_pixels
+from core.develop.store import (
+    develop,
+    false_color,
+    levels,
+    proxy,
+    proxy_noise,
+    reach,
+    region_pixels,
+)
 
 __all__ = [
     "BadProfile",
@@ -22,6 +30,7 @@ __all__ = [
     "develop",
     "embedded",
     "export_rgb",
+    "false_color",
     "levels",
     "parse",
     "proxy",

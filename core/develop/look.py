@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.develop import envelope as bmode
+from core.develop.falsecolor import chosen
 from core.develop.profile import Profile, Triple
 from core.image import Color, Image
 
@@ -17,7 +18,8 @@ from core.image import Color, Image
 class Look:
     """How to show an image. None = automatic; `settle` fills those in from an image.
 
-    `wb`, `highlights`, `quality` and `extent` shape the store, all others act at screen resolution.
+    `wb`, `highlights`, `quality`, `extent` and `bands` shape the store, all others act at screen
+    resolution.
     """
 
     exposure: float = 0.0  # EV, in linear light
@@ -30,12 +32,17 @@ class Look:
     dynamic_range: float = 60.0  # dB from black to white, of echoes shown as B-mode
     gain: float = 0.0  # dB by which their strongest lies above white
     profile: Profile | None = None  # of the screen; None = sRGB
+    bands: tuple[int, ...] | None = None  # cubes, where a Region names no band: R, G, B, or one
 
     @property
     def stored(self) -> Look:
         """The part a store depends on: equal `stored` means that a store can be kept."""
         return Look(
-            wb=self.wb, highlights=self.highlights, quality=self.quality, extent=self.extent
+            wb=self.wb,
+            highlights=self.highlights,
+            quality=self.quality,
+            extent=self.extent,
+            bands=self.bands,
         )
 
 
@@ -46,6 +53,8 @@ def settle(image: Image, look: Look) -> Look:
     get a window of its own.
     """
     wb = look.wb or (image.color.wb if image.color else (1.0, 1.0, 1.0))
+    if look.bands is None and image.kind == "cube":
+        look = replace(look, bands=chosen(image) or None)
     if not image.numbers or (look.window and look.extent):
         return replace(look, wb=wb)
     if bmode.echoes(image):

@@ -59,24 +59,36 @@ def reach(image: Image, region: Region, level: int, look: Look) -> Region:
 def region_pixels(pixels: Pixels, image: Image, region: Region, level: int, look: Look) -> Array:
     """The pixels `develop` needs, cut from `pixels` (the image's own, or its denoised twin's)."""
     period = lcm(*image.cfa.period) if image.cfa else 1
-    return cut(pixels, reach(image, region, level, look), period, image.axes)
+    area = reach(image, region, level, look)
+    if bands := false_color(image, region, look):
+        fronts = [replace(area, front=((band, band + 1),)) for band in bands]
+        return np.concatenate([cut(pixels, front, period, image.axes) for front in fronts])
+    return cut(pixels, area, period, image.axes)
+
+
+def false_color(image: Image, region: Region, look: Look) -> tuple[int, ...]:
+    """The bands of a cube that are shown of a region; none where it names slices itself."""
+    if image.kind != "cube" or image.axes != "byx" or region.front:
+        return ()
+    return tuple(band for band in look.bands or () if band < image.pixels.shape[0])
 
 
 def develop(pixels: Array, image: Image, region: Region, level: int, look: Look) -> U16:
     """Stored pixels to a store, shape (ceil(h / level), ceil(w / level), 3).
 
     `pixels` is (..., h, w), as `region_pixels` cuts it, in stored units and any real dtype; of
-    axes other than c, y, x the first index is shown. `region` is in pixels of the image; its
-    beginning lies on a multiple of `level`.
+    axes other than c, y, x the first index is shown, of a cube what `false_color` says. `region`
+    is in pixels of the image; its beginning lies on a multiple of `level`.
     """
     import cv2
 
     area = reach(image, region, level, look)
     if tuple(pixels.shape[-2:]) != (area.height, area.width):
         raise ValueError(f"develop needs {area}, not pixels of shape {pixels.shape}")
+    colored = len(false_color(image, region, look)) == 3 == len(pixels)
     if image.numbers and look.extent is None:
         look = settle(image, look)
-    planes = _planes(pixels, image)
+    planes = list(pixels) if colored else _planes(pixels, image)
     if image.cfa is not None:
         cfa = image.cfa.shifted(area.y0, area.x0)
         mosaic = _encoded(planes[0], image, area, look, None)
