@@ -15,12 +15,14 @@ from core.develop import Look, develop, export_rgb, region_pixels, settle, thumb
 from core.develop.falsecolor import chosen
 from core.files import open_image
 from core.image import Array, Image
+from core.method import Method
 from core.recipe import Recipe, Step
 from core.registry import load
 from core.render import Renderer, assemble
 from core.show import ShowAfter, ShowBefore, Shown
 from core.tiles import Region
 from tests.core.bench import NOISE
+from tests.core.probes import Local
 
 RNG = np.random.default_rng(0)
 REGISTRY = load()
@@ -97,15 +99,24 @@ def put_together(pieces: Any, image: Image) -> Array:
 
 
 @pytest.mark.parametrize("bands", [(9, 4, 1), (4,)])
-@pytest.mark.parametrize("method", ["fast", "dct"])
-def test_before_and_after(bands: tuple[int, ...], method: str) -> None:
+@pytest.mark.parametrize(
+    "method",
+    [
+        REGISTRY.methods["fast"](),
+        Local(tile=40),
+        Local(tile=40, axes_="byx"),  # all bands at once
+        Local(tile=40, axes_="byx", depth=4, reach=2),
+    ],
+    ids=str,
+)
+def test_before_and_after(bands: tuple[int, ...], method: Method) -> None:
     image = cube()
     look, whole = settle(image, Look(bands=bands)), Region.whole(70, 90)
-    desk = Desk(cache=Cache(1 << 26), threads=2, tile=48)
+    desk = Desk(cache=Cache(1 << 26), threads=2)
     before = put_together(ShowBefore(image, whole, 1, look)(desk, lambda: False), image)
     pixels = region_pixels(image.pixels, image, whole, 1, look)
     assert np.array_equal(before, develop(pixels, image, whole, 1, look))
-    recipe = Recipe((Step(REGISTRY.methods[method]()),))
+    recipe = Recipe((Step(method),))
     work = ShowAfter(image, NOISE, recipe, whole, 1, look)
     after = put_together(work(desk, lambda: False), image)
     renderer = Renderer(image, NOISE, recipe, desk, lambda: False)

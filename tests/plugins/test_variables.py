@@ -138,6 +138,7 @@ def test_unpacked_cubes_stay_in_their_file(tmp_path: Path, monkeypatch: pytest.M
     ("shape", "dims", "lengths", "axes"),
     [
         ((100, 80, 162), (), (), "yxb"),  # the last one
+        ((300, 3000, 2000), (), (), "byx"),  # the last one that is short enough
         ((162, 80, 80), (), (), "byx"),  # the odd one
         ((80, 162, 80), (), (), "ybx"),
         ((80, 80, 162), (), (), "yxb"),

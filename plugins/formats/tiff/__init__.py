@@ -285,7 +285,7 @@ def _meta(file: TiffFile, path: Path, kind: str) -> dict[str, Any]:
     meta: dict[str, Any] = {"tiff": {"big": file.is_bigtiff}, "exif": {}}
     if page.photometric == PALETTE and page.colormap is not None:
         meta["tiff"]["palette"] = True
-    if not file.is_bigtiff:
+    if not file.is_bigtiff and path.stat().st_size < bands.HUGE:  # a map must fit the limits
         image, camera, place = exif.directories(np.memmap(path, np.uint8, "r").data)
         own = [row for row in image if row[0] in exif.IMAGE_TAGS]
         if own or camera or place:

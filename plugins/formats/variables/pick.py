@@ -23,6 +23,7 @@ LISTS = {
     "bbl": ("bbl", "good_wavelengths", "good_bands"),
 }
 MOST = 1 << 16  # bands
+USUAL = 1000  # bands, at most
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def order(chosen: Variable, found: Sequence[Variable]) -> str:
 
     The bands are on the axis that is named so; else on the only one that is as long as a list of
     wavelengths in the file; else on the one that differs where two are equally long; else on the
-    last one. Rows come before columns.
+    last one that is no longer than 1000, or the last. Rows come before columns.
     """
     if len(chosen.sizes) == 2:
         return "yx"
@@ -94,7 +95,8 @@ def order(chosen: Variable, found: Sequence[Variable]) -> str:
         band = able[0] if len(able) == 1 else None
     if band is None:
         odd = [axis for axis in range(3) if sizes.count(sizes[axis]) == 1]
-        band = odd[0] if len(odd) == 1 else 2
+        short = [axis for axis in range(3) if sizes[axis] <= USUAL] or [2]
+        band = odd[0] if len(odd) == 1 else short[-1]
     letters = [""] * 3
     letters[band] = "b"
     first, second = (axis for axis in range(3) if axis != band)
