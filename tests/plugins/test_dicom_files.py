@@ -59,7 +59,7 @@ def by_itk(path: Path) -> np.ndarray | None:
 def as_itk(image: Image) -> np.ndarray:
     """Pixels as SimpleITK shows them: in their unit, colours last, always a third axis.
 
-    It does not sort frames, shows masks in white, knows no scale of doses, and turns MONOCHROME1 round.
+    It does not sort frames, shows masks in white, knows no scale of doses, turns MONOCHROME1 round.
     """
     pixels, kept = np.asarray(image.pixels), image.meta["dicom_files"]
     if kept["allocated"] == 1:
