@@ -211,16 +211,6 @@ def _writable(path: Path, desk: Desk) -> str:
         return ".dng"
 
 
-def _writable(path: Path, desk: Desk) -> str:
-    """The suffix of a result where the source's own cannot be written: a RAW file's is a DNG."""
-    from core.files import find_format
-
-    try:
-        return (find_format(desk.registry, path).writes or (".dng",))[0]
-    except UnreadableFile:  # it says so when it is opened
-        return ".dng"
-
-
 def open_file(desk: Desk, path: str, axes: str = "") -> Image:
     """The image in a file. Raises UnreadableFile."""
     from core.job import Open

@@ -100,7 +100,9 @@ def test_cancel_is_seen(method: type[Method]) -> None:
         method().run(np.zeros((1, 1, 100, 100), np.float32), None, context)
 
 
-@pytest.mark.parametrize(("method", "floor"), [(BlockMatch, 29.85), (Dct, 29.2), (Fast, 28.7), (Nlm, 28.0)])
+@pytest.mark.parametrize(
+    ("method", "floor"), [(BlockMatch, 29.85), (Dct, 29.2), (Fast, 28.7), (Nlm, 28.0)]
+)
 def test_photographs_reach_their_decibels(
     method: type[Method], floor: float, shared_data: Path
 ) -> None:

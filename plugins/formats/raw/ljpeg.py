@@ -141,7 +141,7 @@ def _pack(differences: Any, sizes: Any, codes: Any, lengths: Any, out: Any) -> i
 
 
 @numba.njit(cache=True, nogil=True)
-def _put(word: Any, count: int, out: Any, used: int) -> int:
+def _put(word: Any, count: np.int64, out: Any, used: int) -> int:
     """The last `count` bytes of a word, the first of them first; returns where the next goes."""
     inverse = ~word & np.uint64(0xFFFFFFFF)
     stuffed = (inverse - np.uint64(0x01010101)) & ~inverse & np.uint64(0x80808080)
