@@ -81,7 +81,9 @@ class Session(QObject):
         self._undo.clear()
         self._redo.clear()
         self._open_edit = False
-        front = ((0, 1),) * len(document.image.stack) if document else ()
+        stack = document.image.stack if document else ""
+        # a cube is seen in false colour until a band is asked for
+        front = () if document and document.image.kind == "cube" else ((0, 1),) * len(stack)
         visible = replace(self.state.view.visible, front=front)
         view = replace(self.state.view, visible=visible, roi=None, front=front, held=False)
         self._replace(State(document, view))

@@ -9,10 +9,12 @@ from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
+from core.image import Image
 from core.recipe import Recipe
 from core.render import Renderer, assemble
 from core.show import ShowAfter
 from core.tiles import Region
+from gui.session import Document, Session
 
 
 def stack(*sizes):
@@ -189,3 +191,12 @@ def test_another_picture_puts_the_sliders_away(volume, qtbot, settle, tmp_path):
     assert not volume.slices.isVisible() and front(volume) == ()
     assert volume.session.document.recipe != Recipe()
     assert volume.viewer.state_at_view() == "full"
+
+
+def test_a_cube_is_seen_in_false_colour_until_a_band_is_asked_for(qtbot):
+    document = Document(Image(np.zeros((9, 20, 30), np.float32), "byx", "cube"))
+    session = Session()
+    session.open(document)
+    assert session.state.view.front == ()
+    session.open(Document(Image(np.zeros((9, 20, 30), np.float32), "zyx", "scan")))
+    assert session.state.view.front == ((0, 1),)
