@@ -24,7 +24,7 @@ from core.format import (
     ordered,
 )
 from core.image import Array, Image, Levels, Pixels
-from plugins.formats.tiff import bands
+from plugins.formats.tiff import bands, pages
 
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPageSeries
@@ -41,8 +41,10 @@ LETTERS = {"Y": "y", "X": "x", "S": "c", "C": "c", "Z": "z", "T": "t"}
 
 
 class Tiff(Format):
-    """Grey, RGB and RGBA photographs, arrays of pages, cubes of bands.
+    """Grey, RGB and RGBA photographs, stacks of pages, cubes of bands.
 
+    Stacks have the axes, distances and times that ImageJ or OME say, else pages are "z"; the
+    description is written again as it was. Without one a stack gets ImageJ's.
     Cubes (more than 4 samples, or 3 and more that are no colours) keep their layout: planar or
     chunky, tiles or strips, packed or not. ICC, EXIF, XMP, resolution, IPTC, GeoTIFF and GDAL tags
     are kept, and the order of the samples. Transparency waits in meta["alpha"] and goes back into
@@ -53,7 +55,7 @@ class Tiff(Format):
     title = "TIFF"
     suffixes = (".tif", ".tiff")
     writes = (".tif", ".tiff")
-    takes = ("display", "linear", "array", "cube")
+    takes = ("display", "linear", "array", "cube", "scan", "clip", "rf")
 
     def sniff(self, head: bytes, name: str) -> bool:
         return head[:4] in MAGIC
@@ -64,7 +66,7 @@ class Tiff(Format):
             shape, dtype, order = _layout(series)
             kind = _kind(file, order)
             meta = _meta(file, path, kind)
-            nodata, coords = _numbers(series, kind, order, meta)
+            nodata, coords = _numbers(file, series, kind, order, meta)
         _, axes = arrange(np.empty((1,) * len(order)), order)
         sizes = [shape[order.index(letter)] for letter in axes]
         if kind == "display" and len(axes) == 3:
@@ -73,7 +75,9 @@ class Tiff(Format):
             axes, sizes, dtype = "c" + axes, [3, *sizes], np.dtype(np.uint16)
         if nodata is not None:
             meta["nodata"] = nodata
-        if coords:
+        if "stack" in meta:
+            meta["stack"] = pages.brief(meta["stack"])
+        if "b" in coords:
             meta["wavelengths"] = coords["b"].tolist()
             meta["wavelength_units"] = coords["units"]["b"]
         return {"kind": kind, "axes": axes, "shape": sizes, **meta, "dtype": str(dtype)}
@@ -84,9 +88,10 @@ class Tiff(Format):
             shape, dtype, order = _layout(series)
             kind = _kind(file, order)
             meta = _meta(file, path, kind)
-            nodata, coords = _numbers(series, kind, order, meta)
+            nodata, coords = _numbers(file, series, kind, order, meta)
             page = file.pages.first
-            lying = bands.mapped(path, file, series) if kind == "cube" else None
+            numbers = kind == "cube" or "stack" in meta
+            lying = bands.mapped(path, file, series) if numbers else None
             pixels = (_pixels(path, series) if lying is None else lying).reshape(shape)
             if page.colormap is not None and "palette" in meta["tiff"]:
                 pixels, order = np.moveaxis(page.colormap[:, pixels], 0, -1), order + "c"
@@ -107,7 +112,7 @@ class Tiff(Format):
                      meta=meta, nodata=nodata)  # fmt: skip
 
     def stored(self, image: Image, output: Output) -> Pixels:
-        if image.kind == "cube":
+        if image.kind == "cube" or "stack" in image.meta:
             kind = str(image.meta.get("dtype", image.pixels.dtype.newbyteorder("=")))
             kind = {"float16": "float32", "bool": "uint8"}.get(kind, kind)
             return Rounded(image.pixels, kind, image.nodata)
@@ -142,6 +147,9 @@ class Tiff(Format):
                 if "tags" not in meta.get("tiff", {}):
                     tags += [(*row, True) for row in bands.tags_of(image)]
                 bands.write(path, image, source, stored, output.compress,
+                            options | {"extratags": tags})  # fmt: skip
+            elif pages.takes(image, source):
+                pages.write(path, image, source, stored, output.compress,
                             options | {"extratags": tags})  # fmt: skip
             else:
                 pixels, order = _stacked(np.asarray(stored[...]), image, source)
@@ -182,7 +190,7 @@ def _open(path: Path) -> TiffFile:
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     try:
         # OME descriptions may name other files: only this one is read.
-        return tifffile.TiffFile(path, is_ome=False, _multifile=False)
+        return tifffile.TiffFile(path, _multifile=False)
     except Exception as error:
         raise UnreadableFile(f"{path.name} is a damaged TIFF ({error}): copy it again.") from None
 
@@ -209,8 +217,8 @@ def _series(file: TiffFile, path: Path) -> TiffPageSeries:
         raise UnreadableFile(f"{name} is a CMYK picture: convert it to RGB.")
     if series.dtype is None or series.dtype.kind not in "buif" or not math.prod(series.shape):
         raise UnreadableFile(f"{name} holds no numbers Sordino can use: save it as float32.")
-    if not 2 <= len(series.shape) <= 4 or not {"Y", "X"} <= set(series.axes):
-        raise UnreadableFile(f"{name} has {len(series.shape)} dimensions: save 2 to 4 of them.")
+    if not 2 <= len(series.shape) <= 5 or not {"Y", "X"} <= set(series.axes):
+        raise UnreadableFile(f"{name} has {len(series.shape)} dimensions: save 2 to 5 of them.")
     if any(start + count > size for start, count in spans):
         raise UnreadableFile(f"{name} ends too early: copy it again.")
     bits = math.prod(series.shape) * page.bitspersample
@@ -239,15 +247,22 @@ def _kind(file: TiffFile, order: str) -> str:
         return "cube"
     photo = page.dtype in (np.uint8, np.uint16) and sorted(order) in (["x", "y"], ["c", "x", "y"])
     colours = page.samplesperpixel == 1 or int(page.photometric) in (RGB, YCBCR)
-    return "display" if photo and colours and not file.is_imagej else "array"
+    microscope = file.is_imagej or file.is_ome
+    return "display" if photo and colours and not microscope else "array"
 
 
 def _numbers(
-    series: TiffPageSeries, kind: str, order: str, meta: dict[str, Any]
+    file: TiffFile, series: TiffPageSeries, kind: str, order: str, meta: dict[str, Any]
 ) -> tuple[float | None, dict[str, Any]]:
-    """No-data and coords of plain numbers; what a cube's file says of it goes into `meta`."""
+    """No-data and coords of plain numbers; what the file says of them goes into `meta`."""
     tags = meta["tiff"].get("tags", [])
     nodata = None if kind == "display" else bands.nodata(tags, str(series.dtype))
+    if pages.is_stack(file, series, kind):
+        meta["stack"], coords = pages.said(file, series, order)
+        meta["dtype"] = str(series.dtype)
+        if len(file.series) > 1:
+            meta["warnings"] = ["The file holds further images: the first is shown, and written."]
+        return nodata, coords
     if kind != "cube":
         return nodata, {}
     more, coords = bands.said(tags, series.shape[order.index("b")])
