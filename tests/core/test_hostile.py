@@ -137,3 +137,22 @@ def test_a_png_that_unpacks_to_little(monkeypatch: pytest.MonkeyPatch, tmp_path:
         b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
     )
     judge(path, monkeypatch, tmp_path)
+
+
+@pytest.mark.parametrize("codec", ["FFV1", "MJPG", "MPNG"])
+def test_a_clip_that_says_it_is_large(
+    codec: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A few frames, whose header promises 8192 x 8192 pixels."""
+    import cv2
+
+    path = tmp_path / "a.avi"
+    out = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*codec), 25, (64, 48))
+    for _ in range(5):
+        out.write(np.zeros((48, 64, 3), np.uint8))
+    out.release()
+    small, large = struct.pack("<2I", 64, 48), struct.pack("<2I", 8192, 8192)
+    data = path.read_bytes()
+    assert small in data
+    path.write_bytes(data.replace(small, large))
+    judge(path, monkeypatch, tmp_path)

@@ -14,7 +14,7 @@ from core.format import UnreadableFile
 from core.image import Array, Image, Levels
 
 MOST = 2_000_000_000  # samples in a clip: 2 GB as bytes, 8 as computed numbers
-LONGEST = 16384  # pixels in a row or column
+LONGEST = 8192  # pixels in a row or column: more than 8K video has
 GREY = 4  # levels that the colours of a grey clip may differ by: what YUV and its codecs round to
 EXACT = (b"BGRA", b"RGBA", b"RGB\x18", b"BGR\x18", b"G3\0\x08")  # FFmpeg's tags of true RGB
 LOOKS = 4  # frames that tell whether a clip is grey
