@@ -201,8 +201,11 @@ def test_promises_and_pointers_are_refused(tmp_path: Path) -> None:
 
 def test_real_files(shared_data: Path, tmp_path: Path) -> None:
     folder = shared_data / "ultrasound" / "iq_rf"
-    shapes = {"clarius/carotid_iq.raw": (1, 2, 352, 1248), "clarius/carotid_env.raw": (1, 592, 304),
-              "muscle_rf_dataset.hdf5": (2, 1408, 192)}  # fmt: skip
+    shapes = {
+        "clarius/carotid_iq.raw": (1, 12, 2, 352, 104),
+        "clarius/carotid_env.raw": (1, 592, 304),
+        "muscle_rf_dataset.hdf5": (2, 1408, 192),
+    }
     for name, shape in shapes.items():
         image = open_image(REGISTRY, folder / name)
         assert image.pixels.shape == shape
@@ -224,3 +227,15 @@ def test_cut_real_files(shared_data: Path, tmp_path: Path) -> None:
     (tmp_path / "a.raw").write_bytes(whole.read_bytes()[:-1])
     with pytest.raises(UnreadableFile, match="copy it again"):
         open_image(REGISTRY, tmp_path / "a.raw")
+
+
+def test_pulses_of_doppler_are_an_axis(shared_data: Path) -> None:
+    """Neighbours in depth and in slow time resemble each other: so do the axes lie."""
+    image = open_image(REGISTRY, shared_data / "ultrasound/iq_rf/clarius/carotid_iq.raw")
+    assert (image.axes, image.meta["order"]) == ("tqcyx", "txyqc")
+    parts = np.asarray(image.pixels[0], float)
+    iq = parts[:, 0] + 1j * parts[:, 1]
+    for axis in (0, 1):
+        one, two = np.delete(iq, -1, axis), np.delete(iq, 0, axis)
+        power = np.sqrt((np.abs(one) ** 2).sum() * (np.abs(two) ** 2).sum())
+        assert abs((one * two.conj()).sum()) / power > 0.95

@@ -16,8 +16,9 @@ NAMED = re.compile(rb"\0(?:rf|iq)(?:_?(?:data|frames|lines))?\0", re.IGNORECASE)
 class Clarius(Format):
     """Raw data of Clarius scanners: RF, IQ, or detected lines, with the .yml beside it.
 
-    Kept as they lie: lines of depth samples ("t x y", IQ with two channels at the end). Time
-    stamps, header and .yml are written again as they were.
+    Kept as they lie: lines of depth samples ("t x y", IQ with two channels at the end), Doppler's
+    with the pulses of each line as axis "q". Time stamps, header and .yml are written again as
+    they were.
     """
 
     title = "Clarius raw"

@@ -1,10 +1,16 @@
-"""Clarius raw data: five numbers, then frames of a time stamp and lines of samples."""
+"""Clarius raw data: five numbers, then frames of a time stamp and lines of samples.
+
+Colour Doppler's packages call each of the pulses sent along one line a line, too (the .yml lists it
+as often), and in the file the pulses lie beside each other, sample by sample: that is not in
+Clarius' description, but only so do neighbours in depth and in slow time resemble each other.
+"""
 
 from __future__ import annotations
 
 import re
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +22,23 @@ from plugins.formats.echoes.depth import coordinates
 
 HEADER = struct.Struct("<5i")
 KINDS = {1: "uint8", 2: "int16", 4: "int16"}  # bytes of a sample; of 4, two numbers: I and Q
+LINE = re.compile(r"^ *- *(\{rx element:[^}\n]*\})", re.MULTILINE)
 MHZ = 1e6
 
 
 @dataclass(frozen=True)
 class Head:
-    """What the file begins with; `size` is that of a sample in bytes."""
+    """What the file begins with; `size` is that of a sample in bytes.
+
+    `pulses` of the lines go along the same way.
+    """
 
     id: int
     frames: int
     lines: int
     samples: int
     size: int
+    pulses: int = 1
 
     @classmethod
     def of(cls, data: bytes) -> Head | None:
@@ -42,12 +53,14 @@ class Head:
     @property
     def order(self) -> str:
         """Axes in the file's order."""
-        return "txyc" if self.size == 4 else "txy"
+        return "txy" + ("q" if self.pulses > 1 else "") + ("c" if self.size == 4 else "")
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Sizes in the file's order."""
-        return self.frames, self.lines, self.samples, *((2,) if self.size == 4 else ())
+        several = (self.pulses,) if self.pulses > 1 else ()
+        parts = (2,) if self.size == 4 else ()
+        return self.frames, self.lines // self.pulses, self.samples, *several, *parts
 
     @property
     def frame(self) -> np.dtype[Any]:
@@ -85,23 +98,28 @@ def read(path: Path) -> Image:
 def write(path: Path, image: Image, pixels: Pixels, source: Image) -> None:
     """See Format.write."""
     own = source.meta.get("clarius", {})
-    order = file_order(image, source) if own else "txyc" if "c" in image.axes else "txy"
-    size = {("uint8", 3): 1, ("int16", 3): 2, ("int16", 4): 4}.get((str(pixels.dtype), len(order)))
-    if sorted(order) != sorted(image.axes) or size is None:
+    parts = "c" in image.axes
+    order = file_order(image, source) if own else "txyc" if parts else "txy"
+    size = {("uint8", False): 1, ("int16", False): 2, ("int16", True): 4}.get(
+        (str(pixels.dtype), parts)
+    )
+    fits = order in ("txy", "txyc") or (own and order in ("txyq", "txyqc"))
+    if sorted(order) != sorted(image.axes) or size is None or not fits:
         raise UnwritableFile(
             f"{path.name} can hold frames of lines, 8 or 16 bits, only: choose .npy or .h5."
         )
     at = [image.axes.index(letter) for letter in order]
-    if size == 4 and pixels.shape[at[3]] != 2:
+    sizes = {letter: pixels.shape[image.axes.index(letter)] for letter in order}
+    if parts and sizes["c"] != 2:
         raise UnwritableFile(f"{path.name} can hold I and Q, not other channels: choose .npy.")
-    count, lines, samples = (pixels.shape[axis] for axis in at[:3])
-    head = Head(int(own.get("id", 0)), count, lines, samples, size)
+    count, pulses = sizes["t"], sizes.get("q", 1)
+    head = Head(int(own.get("id", 0)), count, sizes["x"] * pulses, sizes["y"], size, pulses)
     stamps = own.get("times", ())
     if len(stamps) != count:
         seconds = np.asarray(image.coords.get("t", np.arange(count) / 20.0), float)
         stamps = [round(1e9 * float(one)) for one in seconds]
     with path.open("wb") as file:
-        file.write(HEADER.pack(head.id, count, lines, samples, size))
+        file.write(HEADER.pack(head.id, count, head.lines, head.samples, size))
         for number, stamp in enumerate(stamps):
             block = np.asarray(pixels[number : number + 1]).transpose(at)
             file.write(struct.pack("<q", stamp))
@@ -120,7 +138,22 @@ def _head(path: Path) -> Head:
         raise UnreadableFile(
             f"{path.name} says it has {need} bytes and has {path.stat().st_size}: copy it again."
         )
-    return head
+    return replace(head, pulses=_pulses(_text(path).decode("utf-8", "replace"), head.lines))
+
+
+def _text(path: Path) -> bytes:
+    """The .yml, where there is one."""
+    beside = path.with_suffix(".yml")
+    fine = beside.is_file() and beside.stat().st_size < 8 << 20
+    return beside.read_bytes() if fine else b""
+
+
+def _pulses(text: str, lines: int) -> int:
+    """How often each line is listed one after the other, when all are equally often."""
+    listed = LINE.findall(text)
+    runs = [len(list(run)) for _, run in groupby(listed)]
+    same = len(listed) == lines and len(set(runs)) == 1
+    return runs[0] if same else 1
 
 
 def _kind(head: Head) -> str:
@@ -130,10 +163,9 @@ def _kind(head: Head) -> str:
 def _meta(head: Head, path: Path) -> dict[str, Any]:
     """What the .yml says, and all of it for the writer."""
     found: dict[str, Any] = {"clarius": {"id": head.id}, "echoes": {"dtype": KINDS[head.size]}}
-    beside = path.with_suffix(".yml")
-    if not beside.is_file() or beside.stat().st_size > 8 << 20:
+    data = _text(path)
+    if not data:
         return found
-    data = beside.read_bytes()
     found["clarius"]["yml"] = data
     text = data.decode("utf-8", "replace")
 
