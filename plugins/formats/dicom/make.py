@@ -67,7 +67,9 @@ def _geometry(data: object, image: Image) -> None:
     spacing = image.coords.get("spacing") or {}
     if "x" in spacing and "y" in spacing:
         data.PixelSpacing = [f"{spacing[a]:.10g}" for a in "yx"]
-    scale = image.meta.get("scale")
+    scale = image.meta.get("scale") or ((1.0, 0.0, "") if image.stack else None)
+    if image.stack and "c" not in image.axes:  # which multi-frame captures must say
+        data.PresentationLUTShape = "IDENTITY"
     if scale and "c" not in image.axes:
         data.RescaleSlope, data.RescaleIntercept = f"{scale[0]:.10g}", f"{scale[1]:.10g}"
         data.RescaleType = str(scale[2] or "US")[:16]
