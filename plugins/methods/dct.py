@@ -16,6 +16,7 @@ class Dct(Method):
     title = "DCT"
     assumption = "Noise independent from pixel to pixel, its strength known from the noise model."
     tensors = False
+    version = 2
     paper = "Yu and Sapiro, IPOL 2011; Pierazzo and Facciolo, IPOL 2017; Dabov et al., TIP 2007"
 
     strength: Annotated[

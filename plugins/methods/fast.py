@@ -17,6 +17,7 @@ class Fast(Method):
     title = "Fast"
     assumption = "Noise independent from pixel to pixel, its strength known from the noise model."
     tensors = False
+    version = 2
     paper = "Yu and Sapiro, IPOL 2011; Pierazzo and Facciolo, IPOL 2017"
 
     strength: Annotated[
