@@ -27,11 +27,12 @@ from queue import Empty, SimpleQueue
 from typing import IO, Any, NoReturn
 
 from core.child import pack
-from core.files import make_folder, start_child
+from core.files import make_folder
 from core.guest import Reply
 from core.image import Array, Image
 from core.method import Cancelled, Method
 from core.sheet import Sheet, make_map
+from core.spawn import start_child
 
 POLL = 0.02  # seconds between two looks at `cancelled`
 GRACE = 0.2  # seconds that a cancelled method has to answer before its process is ended
@@ -145,17 +146,18 @@ class Child:
         try:
             (self.folder / "log").touch()
             self._wish = make_map(self.folder / "cancel", 8)
-            self.process = start_child(subprocess.PIPE)
+            self.process, lifeline = _started()
         except BaseException:
             shutil.rmtree(self.folder, ignore_errors=True)
             raise
         pipes = self.process.stdout, self._replies
         threading.Thread(target=_listen, args=pipes, name="child", daemon=True).start()
         maps = self._wish, self._given, self._found
-        self.end = weakref.finalize(self, _end, self.process, self.folder, maps)
+        self.end = weakref.finalize(self, _end, self.process, self.folder, maps, lifeline)
         self._begun, self._loaded = time.monotonic(), False
         where = {"module": plugin.module, "file": plugin.file, "class": plugin.name}
-        self._send({"what": "method", "folder": str(self.folder), "memory": memory, **where})
+        place = {"folder": str(self.folder), "lifeline": lifeline[:1]}
+        self._send({"what": "method", "memory": memory, **place, **where})
 
     @property
     def alive(self) -> bool:
@@ -286,6 +288,25 @@ class Child:
         return ""
 
 
+def _started() -> tuple[subprocess.Popen[bytes], tuple[int, ...]]:
+    """A child, and the two ends of its lifeline: a pipe that says nothing and ends with us.
+
+    (Not the pipe of requests: the kernel tells of what is written only after the reader may have
+    taken it, so that a signal about a request could come while it is worked on.)
+    """
+    if sys.platform == "win32":
+        return start_child(subprocess.PIPE), ()
+    theirs, ours = os.pipe()
+    try:
+        process = start_child(subprocess.PIPE, (theirs,))
+    except BaseException:
+        os.close(ours)
+        raise
+    finally:
+        os.close(theirs)
+    return process, (theirs, ours)
+
+
 def _obituary(title: str, status: int | None) -> str:
     if status is not None and status < 0:
         if sys.platform != "win32" and -status == signal.SIGKILL:
@@ -306,7 +327,12 @@ def _listen(pipe: IO[bytes], replies: SimpleQueue[Reply | None]) -> None:
     replies.put(None)
 
 
-def _end(process: subprocess.Popen[bytes], folder: Path, maps: Sequence[mmap | Sheet]) -> None:
+def _end(
+    process: subprocess.Popen[bytes],
+    folder: Path,
+    maps: Sequence[mmap | Sheet],
+    lifeline: Sequence[int],
+) -> None:
     """End a child and all it started; remove its folder."""
     if sys.platform == "win32":
         process.kill()
@@ -317,6 +343,8 @@ def _end(process: subprocess.Popen[bytes], folder: Path, maps: Sequence[mmap | S
         if process.stdin is not None:
             process.stdin.close()
     process.wait()
+    for ours in lifeline[1:]:
+        os.close(ours)
     for each in maps:
         with contextlib.suppress(BufferError):
             each.close()

@@ -34,6 +34,7 @@ from core.image import Array, Image, Pixels
 from core.lazy import FilePixels, slabs
 from core.method import Cancelled
 from core.registry import Registry
+from core.spawn import start_child
 
 PREFIX = "sordino-decode-"
 SECONDS = 20.0  # of wall time for a decode, and two more per megapixel
@@ -46,13 +47,6 @@ Cancel = Callable[[], bool]
 def never() -> bool:
     """Nobody cancels."""
     return False
-
-
-def command() -> list[str]:
-    """How the child process is started."""
-    if getattr(sys, "frozen", False):
-        return [sys.executable, "--child"]
-    return [sys.executable, "-P", "-m", "core.child"]  # -P: never import from the current folder
 
 
 class Decoder:
@@ -284,21 +278,6 @@ def _request(reader: Format, path: Path, folder: Path, what: str) -> dict[str, s
         "format": cls.__name__,
         "in_place": str(IN_PLACE),
     }
-
-
-def start_child(replies: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
-    """Start `core.child`, which waits for its request; `replies` is its standard output."""
-    places = os.pathsep.join(place for place in sys.path if place)
-    environment = {**os.environ, "PYTHONPATH": places, "OPENBLAS_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        command(),
-        stdin=subprocess.PIPE,
-        stdout=replies,
-        stderr=subprocess.DEVNULL,
-        env=environment,
-        start_new_session=True,  # Ctrl+C is for the parent, who ends the child
-        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-    )
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import astuple, fields
 from mmap import mmap
 from pathlib import Path
@@ -75,7 +75,7 @@ def serve(first: Mapping[str, Any], requests: IO[str], replies: int) -> int:
     request = first
     while True:
         number = request["number"]
-        with _lifeline(requests.fileno()):
+        with _lifeline(first["lifeline"]):
             reply = guest.answer(request, lambda part, n=number: say({"number": n, **part}))
         say({"number": number, **reply})
         request = json.loads(lines.get())
@@ -90,16 +90,17 @@ def _listen(requests: IO[str], lines: SimpleQueue[str], folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _lifeline(pipe: int) -> Generator[None]:
+def _lifeline(pipes: Sequence[int]) -> Generator[None]:
     """Have Linux end this process when the parent dies, even in a call that keeps the GIL.
 
-    While a request is worked on the parent sends nothing: a signal about the pipe means its end.
+    Nothing is ever written to the pipe: a signal about it means that its other end is gone.
     """
-    if sys.platform != "linux":
+    if sys.platform != "linux" or not pipes:
         yield  # _listen() alone watches
         return
     import fcntl
 
+    (pipe,) = pipes
     flags = fcntl.fcntl(pipe, fcntl.F_GETFL)
     fcntl.fcntl(pipe, fcntl.F_SETOWN, os.getpid())
     fcntl.fcntl(pipe, fcntl.F_SETFL, flags | os.O_ASYNC)

@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from core.devices import Device, Fault, apply_fault, failure, found
-from core.files import make_folder, start_child
+from core.files import make_folder
 from core.method import Cancelled
 from core.places import cache_folder as cache_folder  # where Records lie
+from core.spawn import start_child
 
 FORMAT = 1  # of the file
 SECONDS = 120.0  # that a child may take: torch from a cold disk, a driver that compiles first

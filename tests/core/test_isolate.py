@@ -1,4 +1,7 @@
-"""Methods in a child process: what they break must stay there. Nothing here measures time."""
+"""Methods in a child process: what they break must stay there. Nothing here measures time.
+
+One file, though a long one: every test needs the hostile plugin and the fixtures below.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +21,7 @@ import numpy as np
 import pytest
 
 from core import children as children_module
-from core import files, isolate
+from core import isolate, spawn
 from core.image import Cfa, Image, Levels
 from core.isolate import Children, Isolated, MethodCrashed, apart
 from core.method import Cancelled, Context
@@ -177,15 +179,6 @@ def act(make: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @pytest.fixture
-def private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder for temporary files, to see that it stays empty."""
-    folder = tmp_path / "private"
-    folder.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    return folder
-
-
-@pytest.fixture
 def children(private: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Children]:
     """Shared children; afterwards no process and no folder of theirs may be left."""
     processes: list[subprocess.Popen[bytes]] = []
@@ -254,7 +247,7 @@ def test_the_bundle_hosts_methods_too(
     act: Any, children: Children, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command = [sys.executable, "-P", "-m", "gui", "--child"]  # as `sordino --child`
-    monkeypatch.setattr(files, "command", lambda: command)
+    monkeypatch.setattr(spawn, "command", lambda: command)
     np.testing.assert_array_equal(Isolated(act("double"), children).run(tile(), CTX), tile(4))
 
 
