@@ -16,6 +16,7 @@ EDGE = 8  # of a block
 THRESHOLD = 2.7  # of the first stage, in noise standard deviations
 BETA = 2.0  # of the Kaiser window that blocks are added up with
 MATCHES = 16, 32  # blocks of a group in the two stages
+NOWHERE = 1e38  # no distance of two blocks is larger
 
 
 def reach(step: int, radius: int) -> int:
@@ -79,21 +80,16 @@ def _pass(
         bm_cpu.match(
             (noisy if guide is None else guide)[0], y, skip, step, radius, most, places, far
         )
-        if not np.isfinite(far[:, -1]).all() or far[:, -1].max() > 1e38:
-            places = _repeated(places, far)
+        # a small image has too few blocks: matches that are missing are the reference itself
+        found = np.where(far > NOWHERE, places[:, :1], places)
         for plane, sigma in enumerate(sigmas):
             if sigma > 0:
                 level = np.float32(THRESHOLD * sigma if guide is None else sigma * sigma)
                 pilot = none if guide is None else guide[plane]
                 bm_cpu.collaborate(
-                    noisy[plane], pilot, places, level, window, sums[plane], mass[plane]
+                    noisy[plane], pilot, found, level, window, sums[plane], mass[plane]
                 )
     out = noisy.copy()
     for plane in range(planes):
         bm_cpu.merge(sums[plane], mass[plane], window, out[plane])
     return out
-
-
-def _repeated(places: Array, far: Array) -> Array:
-    """A small image has too few blocks: matches that are missing are the reference itself."""
-    return np.where(far > 1e38, places[:, :1], places)

@@ -1,11 +1,42 @@
-"""Luma and chroma of white planes: the orthonormal basis of core.ops.planes, applied."""
+"""Luma and chroma of white planes: the orthonormal basis of core.ops.planes, applied.
+
+Imported where plugins are listed: no torch, numba or OpenCV at the top.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Annotated, Any
+
 import numpy as np
 
-from core.method import Planes, is_array
+from core.method import Context, Method, Planes, Slider, is_array
 from core.ops.planes import basis
+
+
+class ByColor(Method):
+    """Base of methods that clean luma and chroma planes, each with a strength of its own."""
+
+    assumption = "Noise independent from pixel to pixel, its strength known from the noise model."
+    tensors = False
+
+    strength: Annotated[
+        float, Slider(0.0, 3.0, "×", "Noise to remove, as a multiple of the noise model's.")
+    ] = 1.0
+    chroma: Annotated[
+        float, Slider(0.0, 3.0, "×", "Colour noise to remove, relative to the strength.")
+    ] = 1.0
+
+    def run(self, tile: Planes, state: Any, ctx: Context) -> Planes:
+        """See Method.run."""
+        if not self.strength:
+            return tile
+        noise = sigmas(ctx.planes, self.strength, self.chroma)
+        return unmix(self.clean(mix(tile, ctx.planes), noise, ctx), ctx.planes)
+
+    def clean(self, planes: Planes, sigmas: Sequence[float], ctx: Context) -> Planes:
+        """Take noise of `sigmas`, one per plane, from (N, P, H, W) basis planes, luma first."""
+        raise NotImplementedError
 
 
 def sigmas(planes: tuple[int, ...], strength: float, chroma: float) -> tuple[float, ...]:

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated
 
 from core.image import Image
-from core.method import Context, Method, Needs, Planes, Slider
+from core.method import Context, Needs, Planes, Slider
+from core.ops.color import ByColor
 
 STEP = 3  # pixels between reference blocks
 
 
-class BlockMatch(Method):
+class BlockMatch(ByColor):
     """The finest and the slowest: repeated structure and edges stay crisp. For the final export."""
 
     title = "Block matching"
-    assumption = "Noise independent from pixel to pixel, its strength known from the noise model."
-    tensors = False
     cpu_only = True
     paper = "Dabov, Foi, Katkovnik and Egiazarian, IEEE TIP 2007"
 
-    strength: Annotated[
-        float, Slider(0.0, 3.0, "×", "Noise to remove, as a multiple of the noise model's.")
-    ] = 1.0
-    chroma: Annotated[
-        float, Slider(0.0, 3.0, "×", "Colour noise to remove, relative to the strength.")
-    ] = 1.0
     search: Annotated[
         int, Slider(4, 24, "px", "How far to look for like blocks: costs time.", advanced=True)
     ] = 16
@@ -35,14 +29,9 @@ class BlockMatch(Method):
 
         return Needs(halo=bm.reach(STEP, self.search), align=STEP, tile=480, cost=14.0)
 
-    def run(self, tile: Planes, state: Any, ctx: Context) -> Planes:
-        """See Method.run."""
-        from core.ops import bm, color
+    def clean(self, planes: Planes, sigmas: Sequence[float], ctx: Context) -> Planes:
+        """See ByColor.clean."""
+        from core.ops import bm
 
-        if not self.strength:
-            return tile
-        sigmas = color.sigmas(ctx.planes, self.strength, self.chroma)
         margin = bm.reach(STEP, self.search)
-        mixed = color.mix(tile, ctx.planes)
-        clean = bm.denoise(mixed, sigmas, STEP, self.search, margin, ctx.check)
-        return color.unmix(clean, ctx.planes)
+        return bm.denoise(planes, sigmas, STEP, self.search, margin, ctx.check)

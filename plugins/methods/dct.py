@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated
 
 from core.image import Image
-from core.method import Context, Method, Needs, Planes, Slider
+from core.method import Context, Needs, Planes, Slider
+from core.ops.color import ByColor
 
 STEPS = (1, 1)  # pixels between blocks in the two passes: every block there is
 
 
-class Dct(Method):
+class Dct(ByColor):
     """The best classical method here: keeps fine texture, leaves no blotches. Start with this."""
 
     title = "DCT"
-    assumption = "Noise independent from pixel to pixel, its strength known from the noise model."
-    tensors = False
     version = 2
     paper = "Yu and Sapiro, IPOL 2011; Pierazzo and Facciolo, IPOL 2017; Dabov et al., TIP 2007"
 
-    strength: Annotated[
-        float, Slider(0.0, 3.0, "×", "Noise to remove, as a multiple of the noise model's.")
-    ] = 1.0
-    chroma: Annotated[
-        float, Slider(0.0, 3.0, "×", "Colour noise to remove, relative to the strength.")
-    ] = 1.0
     scales: Annotated[
         int, Slider(0, 3, "", "Coarser scales to clean too: against blotches.", advanced=True)
     ] = 2
@@ -36,14 +30,9 @@ class Dct(Method):
         halo, align = dct.reach(STEPS, self.scales), dct.align(STEPS, self.scales)
         return Needs(halo=halo, align=align, tile=480, cost=10.0)
 
-    def run(self, tile: Planes, state: Any, ctx: Context) -> Planes:
-        """See Method.run."""
-        from core.ops import color, dct
+    def clean(self, planes: Planes, sigmas: Sequence[float], ctx: Context) -> Planes:
+        """See ByColor.clean."""
+        from core.ops import dct
 
-        if not self.strength:
-            return tile
-        sigmas = color.sigmas(ctx.planes, self.strength, self.chroma)
         margin = dct.reach(STEPS, self.scales)
-        mixed = color.mix(tile, ctx.planes)
-        clean = dct.denoise(mixed, sigmas, STEPS, self.scales, margin, ctx.check)
-        return color.unmix(clean, ctx.planes)
+        return dct.denoise(planes, sigmas, STEPS, self.scales, margin, ctx.check)

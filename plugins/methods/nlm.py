@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated
 
 from core.image import Image
-from core.method import Context, Method, Needs, Planes, Slider
+from core.method import Context, Needs, Planes, Slider
+from core.ops.color import ByColor
 
 PATCH = 2  # patches of 5x5
 FALL = 2.0  # how fast weights fall with distance beyond that of noise
 
 
-class Nlm(Method):
+class Nlm(ByColor):
     """Averages pixels whose surroundings look alike: good for repeated structure and edges."""
 
     title = "Non-local means"
-    assumption = "Noise independent from pixel to pixel, its strength known from the noise model."
-    tensors = False
     paper = "Buades, Coll and Morel, CVPR 2005"
 
-    strength: Annotated[
-        float, Slider(0.0, 3.0, "×", "Noise to remove, as a multiple of the noise model's.")
-    ] = 1.0
-    chroma: Annotated[
-        float, Slider(0.0, 3.0, "×", "Colour noise to remove, relative to the strength.")
-    ] = 1.0
     search: Annotated[
         int, Slider(2, 12, "px", "How far to look for like patches: costs time.", advanced=True)
     ] = 5
@@ -33,16 +27,11 @@ class Nlm(Method):
         """A pixel sees patches around all pixels of the search window."""
         return Needs(halo=self.search + PATCH, align=1, tile=384, cost=8.0)
 
-    def run(self, tile: Planes, state: Any, ctx: Context) -> Planes:
-        """See Method.run."""
-        from core.ops import color, nlm
+    def clean(self, planes: Planes, sigmas: Sequence[float], ctx: Context) -> Planes:
+        """See ByColor.clean."""
+        from core.ops import nlm
 
-        if not self.strength:
-            return tile
-        sigmas = color.sigmas(ctx.planes, self.strength, self.chroma)
         kinds = sorted(set(sigmas))
         rates = [FALL / sigma**2 if sigma else float("inf") for sigma in kinds]
         group = [kinds.index(sigma) for sigma in sigmas]
-        mixed = color.mix(tile, ctx.planes)
-        clean = nlm.denoise(mixed, mixed, group, rates, 1.0, self.search, PATCH, ctx.check)
-        return color.unmix(clean, ctx.planes)
+        return nlm.denoise(planes, planes, group, rates, 1.0, self.search, PATCH, ctx.check)
