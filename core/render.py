@@ -42,12 +42,6 @@ class Tile:
     after: Array
     layers: Mapping[str, Array] = field(default_factory=dict[str, Array])
 
-    @property
-    def nbytes(self) -> int:
-        """What the cache counts: a view of the image costs nothing."""
-        own = self.before.nbytes if self.before.flags.owndata else 0
-        return own + self.after.nbytes + sum(layer.nbytes for layer in self.layers.values())
-
     def blended(self, step: Step) -> Array:
         """The result with the step's amount and mask: never a reason to compute again."""
         if step.mask is None and step.amount == 1.0:
@@ -156,7 +150,7 @@ class Renderer:
             while True:
                 told.extend(each for each in self._prepared() if isinstance(each, str))
                 try:
-                    return self._patch(index, region)
+                    return self._patch(index, region, self._input(index, region))
                 except Failed as failed:
                     if failed.runner is runner:  # its device is what is tried
                         raise failed.error from None
@@ -237,14 +231,12 @@ class Renderer:
         if known is not None:
             return known
         begin, key = time.perf_counter(), self._key(index, region)
+        before = self._input(index, region)
         layers = self._blended(index, region) if self.plans[index].blend else None
-        layers = layers or self._patch(index, region)
-        if index:
-            layers["before"] = self._input(index, region)
+        layers = layers or self._patch(index, region, before)
         if key == self._key(index, region):  # else a device failed meanwhile: it is mixed
-            self.cache.put(key, tuple(layers.items()), time.perf_counter() - begin)
-        before = layers.pop("before", None)
-        before = self._input(index, region) if before is None else before
+            kept = {**layers, "before": before} if index else layers
+            self.cache.put(key, tuple(kept.items()), time.perf_counter() - begin)
         return Tile(region, before, layers.pop("image"), layers)
 
     def _blended(self, index: int, region: Region) -> Layers:
@@ -257,7 +249,8 @@ class Renderer:
             found = self.cache.get(key)
             if found is None:
                 begin = time.perf_counter()
-                found = tuple(self._patch(index, patch).items())
+                layers = self._patch(index, patch, self._input(index, patch))
+                found = tuple(layers.items())
                 self.cache.put(key, found, time.perf_counter() - begin)
             part = patch.meet(region)
             here, there = part.within(region), part.within(patch)
@@ -269,13 +262,16 @@ class Renderer:
                 added[(..., *here)] += share * values[(..., *there)]
         return total
 
-    def _patch(self, index: int, region: Region) -> Layers:
-        """Compute a region that begins on the method's grid: stored units, shape of the region."""
+    def _patch(self, index: int, region: Region, before: Array) -> Layers:
+        """Compute a region that begins on the method's grid: stored units, shape of the region.
+
+        `before` is the step's input over it.
+        """
         laid, step, runner = self.plans[index], self.recipe.steps[index], self.runners[index]
         place = runner.here
         need = laid.need(region.aligned(laid.align))
         source, deep = laid.flat(self._source(index, need))
-        inner, _ = laid.flat(self._input(index, region))
+        inner, _ = laid.flat(before)
         lane = runner.lane(place)
         models, size = self._models(laid), (self.image.height, self.image.width)
         domain = Domain(laid.packing, self.image.levels, models, place.torch, lane, size)
