@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -89,6 +90,16 @@ def suffix_of(path: Path) -> str:
     if path.suffix.lower() != ".gz":
         return path.suffix
     return Path(path.stem).suffix + path.suffix
+
+
+@contextmanager
+def undamaged(path: Path, *errors: type[Exception]) -> Generator[None]:
+    """What a library raises of a damaged file is UnreadableFile, one sentence."""
+    try:
+        yield
+    except errors as error:
+        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+        raise UnreadableFile(f"{path.name} is damaged ({reason}): copy it again.") from None
 
 
 def arrange(pixels: Any, order: str) -> tuple[Any, str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from core.format import UnreadableFile, UnwritableFile, arrange, file_order
+from core.format import UnreadableFile, UnwritableFile, arrange, file_order, undamaged
 from core.image import Array, Image, Pixels
 from plugins.formats.echoes.depth import coordinates
 
@@ -197,12 +197,9 @@ def _opened(path: Path) -> Iterator[File]:
     """The file, for reading. Raises UnreadableFile, also for what goes wrong inside."""
     import h5py
 
-    try:
-        with h5py.File(path, "r") as file:
-            yield file
-    except (OSError, KeyError, RuntimeError, ValueError, TypeError) as error:
-        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
-        raise UnreadableFile(f"{path.name} is damaged ({reason}): copy it again.") from None
+    wrong = OSError, KeyError, RuntimeError, ValueError, TypeError
+    with undamaged(path, *wrong), h5py.File(path, "r") as file:
+        yield file
 
 
 def _layout(file: File, path: Path) -> Layout:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.format import UnreadableFile, UnwritableFile
+from core.format import UnreadableFile, UnwritableFile, undamaged
 from core.image import Array, Image, Pixels
 from core.lazy import SLAB
 from plugins.formats.variables.pick import Variable
@@ -36,12 +36,9 @@ def opened(path: Path) -> Iterator[File]:
     """The file, for reading. Raises UnreadableFile, also for what goes wrong inside."""
     import h5py
 
-    try:
-        with h5py.File(path, "r") as file:
-            yield file
-    except (OSError, KeyError, RuntimeError, ValueError, TypeError) as error:
-        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
-        raise UnreadableFile(f"{path.name} is damaged ({reason}): copy it again.") from None
+    wrong = OSError, KeyError, RuntimeError, ValueError, TypeError
+    with undamaged(path, *wrong), h5py.File(path, "r") as file:
+        yield file
 
 
 def variables(file: File, matlab: bool) -> list[Variable]:
