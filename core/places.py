@@ -1,4 +1,4 @@
-"""Places: the user's cache folder, and where compiled kernels are kept in it."""
+"""Places: the user's folders on each platform, and where compiled kernels are kept."""
 
 from __future__ import annotations
 
@@ -11,12 +11,22 @@ _KERNELS = "NUMBA_CACHE_DIR"  # what numba asks the environment for
 
 def cache_folder() -> Path:
     """Where the platform keeps what a program can make again."""
+    return _own("LOCALAPPDATA", "Library/Caches", "XDG_CACHE_HOME", ".cache")
+
+
+def settings_folder() -> Path:
+    """Where the platform keeps what the user chose."""
+    return _own("APPDATA", "Library/Application Support", "XDG_CONFIG_HOME", ".config")
+
+
+def _own(windows: str, mac: str, variable: str, other: str) -> Path:
+    """Our folder in the place that Windows, macOS and all others have for such files."""
     if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home())
+        base = Path(os.environ.get(windows) or Path.home())
     elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
+        base = Path.home() / mac
     else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        base = Path(os.environ.get(variable) or Path.home() / other)
     return base / "sordino"
 
 

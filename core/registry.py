@@ -15,6 +15,7 @@ from typing import Any
 
 from core.format import Format
 from core.method import Method
+from core.places import settings_folder
 
 GROUP = "sordino.plugins"  # entry points of foreign packages
 FOLDER = "sordino_user"  # pretended package of the files in the user's plugin folder
@@ -66,13 +67,7 @@ def user_folder() -> Path:
     """Where a user's own plugins lie: $SORDINO_PLUGINS, or the platform's place for settings."""
     if folder := os.environ.get("SORDINO_PLUGINS"):
         return Path(folder)
-    if sys.platform == "win32":
-        base = Path(os.environ.get("APPDATA") or Path.home())
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Application Support"
-    else:
-        base = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    return base / "sordino" / "plugins"
+    return settings_folder() / "plugins"
 
 
 def import_plugin(name: str, file: str = "") -> ModuleType:
