@@ -165,21 +165,22 @@ class DevicesDialog(QDialog):
 
 def _memory_row(machine: Machine) -> NumberRow:
     help = "Half of what is free at the start, unless you choose."
-    row = NumberRow(
-        Control("memory", "Memory, at most", "float", machine.memory_default, 0.5,
-                machine.memory_most, "GB", help)
-    )  # fmt: skip
-    row.set_value(machine.memory)
-    return row
+    ends = machine.memory_default, 0.5, machine.memory_most
+    return _limit_row("memory", "Memory, at most", help, ends, machine.memory)
 
 
 def _disk_row(machine: Machine) -> NumberRow:
     help = "Temporary files, in the folder that the system has for them. 0: none."
-    row = NumberRow(
-        Control("disk", "Temporary disk space, at most", "float", machine.disk_default, 0.0,
-                machine.disk_most, "GB", help)
-    )  # fmt: skip
-    row.set_value(machine.disk)
+    ends = machine.disk_default, 0.0, machine.disk_most
+    return _limit_row("disk", "Temporary disk space, at most", help, ends, machine.disk)
+
+
+def _limit_row(
+    name: str, label: str, help: str, ends: tuple[float, float, float], value: float
+) -> NumberRow:
+    """A number of GB; `ends` are its default, least and most."""
+    row = NumberRow(Control(name, label, "float", *ends, "GB", help))
+    row.set_value(value)
     return row
 
 
