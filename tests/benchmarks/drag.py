@@ -21,11 +21,12 @@ import time
 from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path[:0] = [str(Path(__file__).resolve().parents[at]) for at in (2, 0)]
 
 import numpy as np
-from PySide6.QtCore import QCoreApplication, QSettings, QTimer
+from PySide6.QtCore import QCoreApplication, QSettings
 from PySide6.QtWidgets import QApplication
+from window import Gaps, full, wait
 
 from core.cache import Cache
 from core.desk import Desk
@@ -41,6 +42,7 @@ from gui.app import build
 from gui.window import Window
 
 HZ = 60
+PATIENCE = 300.0  # seconds for what a naive design may take
 
 
 def simulated(folder: Path) -> Path:
@@ -52,34 +54,6 @@ def simulated(folder: Path) -> Path:
     levels, cfa = Levels(((600.0,),), 15520.0), Cfa(((0, 1), (1, 2)))
     image = Image(pixels.astype(np.uint16), "yx", "mosaic", levels, cfa, color)
     return save_image(load(), folder / "simulated.dng", image, image)
-
-
-class Loop:
-    """The event loop and its longest gap."""
-
-    def __init__(self) -> None:
-        self.worst = 0.0
-        self._last = time.perf_counter()
-        self._timer = QTimer(interval=5)
-        self._timer.timeout.connect(self._tick)
-        self._timer.start()
-
-    def _tick(self) -> None:
-        now = time.perf_counter()
-        self.worst, self._last = max(self.worst, now - self._last), now
-
-    def restart(self) -> None:
-        """Forget the worst gap."""
-        self._last, self.worst = time.perf_counter(), 0.0
-
-    def run(self, done, seconds: float = 300.0) -> None:
-        """Turn until `done()`."""
-        end = time.perf_counter() + seconds
-        while not done():
-            if time.perf_counter() > end:
-                raise SystemExit("timed out")
-            QCoreApplication.processEvents()
-            time.sleep(0.001)
 
 
 class Seen:
@@ -94,9 +68,9 @@ class Seen:
         self.megapixels += area / 1e6
 
 
-def drag(loop: Loop, seconds: float, move, finished, seen: Seen) -> dict[str, float]:
+def drag(gaps: Gaps, seconds: float, move, finished, seen: Seen) -> dict[str, float]:
     """Move HZ times a second for some seconds, then wait for full detail."""
-    loop.restart()
+    gaps.take()
     begin, cpu, moves = time.perf_counter(), time.process_time(), 0
     while (now := time.perf_counter() - begin) < seconds:
         if now * HZ >= moves:
@@ -108,18 +82,18 @@ def drag(loop: Loop, seconds: float, move, finished, seen: Seen) -> dict[str, fl
     during = [t for t in seen.times if t < ended]
     shown = seen.megapixels / seconds
     move(1.05, True)
-    loop.run(finished)
+    wait(finished, PATIENCE)
     return {
         "first": (seen.times[0] if seen.times else time.perf_counter()) - begin,
         "updates": len(during) / seconds,
         "shown": shown,
-        "gap": 1000 * loop.worst,
+        "gap": max(gaps.found),
         "rest": time.perf_counter() - ended,
         "cpu": spent / max(len(during), 1),
     }
 
 
-def in_the_window(window: Window, loop: Loop, method: str, seconds: float) -> dict[str, float]:
+def in_the_window(window: Window, gaps: Gaps, method: str, seconds: float) -> dict[str, float]:
     """The real window, its session edited as the slider does."""
     assert window.registry is not None
     kind, seen, put = window.registry.methods[method], Seen(), window.viewer.put
@@ -130,14 +104,12 @@ def in_the_window(window: Window, loop: Loop, method: str, seconds: float) -> di
             seen.add(region.area)
 
     def finished() -> bool:
-        wanted = window.viewer.wanted()
-        done = {window.viewer.state_of("after", level, region) for region, level in wanted}
-        return done == {"full"} and not window.bridge.busy
+        return full(window, "after") and not window.bridge.busy
 
     window.viewer.put = watched  # type: ignore[method-assign]
     try:
         return drag(
-            loop,
+            gaps,
             seconds,
             lambda s, final: window.session.edit(
                 recipe=Recipe((Step(kind(strength=s)),)), final=final
@@ -149,7 +121,7 @@ def in_the_window(window: Window, loop: Loop, method: str, seconds: float) -> di
         window.viewer.put = put  # type: ignore[method-assign]
 
 
-def naive(window: Window, loop: Loop, method: str, seconds: float) -> dict[str, float]:
+def naive(window: Window, gaps: Gaps, method: str, seconds: float) -> dict[str, float]:
     """A thread that computes and develops the whole image for the newest wish, again and again."""
     from core.render import Renderer, assemble
 
@@ -178,7 +150,7 @@ def naive(window: Window, loop: Loop, method: str, seconds: float) -> dict[str, 
     thread.start()
     try:
         return drag(
-            loop,
+            gaps,
             seconds,
             lambda s, _: wish.__setitem__(0, s),
             lambda: wish[0] is None and not working.is_set(),
@@ -207,12 +179,12 @@ def main() -> None:
         window.resize(*args.size)
         window.show()
         window.begin([str(file)])
-        loop = Loop()
+        gaps = Gaps()
         try:
-            loop.run(lambda: window.session.document is not None and not window.bridge.busy)
+            wait(lambda: window.session.document is not None and not window.bridge.busy, PATIENCE)
             if args.zoom:
                 window.viewer.zoom_to(args.zoom)
-            loop.run(lambda: not window.bridge.busy)
+            wait(lambda: not window.bridge.busy, PATIENCE)
             d = window.session.document
             assert d is not None
             print(f"{args.method}, {d.image.megapixels:.1f} MP, {args.seconds:g} s at {HZ} Hz, "
@@ -223,7 +195,7 @@ def main() -> None:
             )
             print("|---" * 7 + "|")
             for name, play in (("Sordino", in_the_window), ("naive", naive)):
-                r = play(window, loop, args.method, args.seconds)
+                r = play(window, gaps, args.method, args.seconds)
                 print(f"| {name} | {r['first']:.2f} | {r['updates']:.1f} | {r['shown']:.1f} "
                       f"| {r['gap']:.0f} | {r['rest']:.2f} | {r['cpu']:.3f} |")  # fmt: skip
         finally:
