@@ -39,7 +39,7 @@ def right(image: Image) -> Array:
 
 @pytest.fixture
 def private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder for temporary files."""
+    """The folder for temporary files, to see that it stays empty."""
     folder = tmp_path / "private"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
@@ -58,3 +58,13 @@ def bench(private: Path, fresh: None) -> Iterator[Bench]:
     """An engine that must leave nothing behind."""
     with Bench(Desk(cache=Cache(BUDGET, Spill(BUDGET)), threads=2), private) as made:
         yield made
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    """A float32 array with negative values and values above 1; its noise has sigma 0.1."""
+    path = tmp_path / "in.npy"
+    ramp = np.broadcast_to(np.linspace(-2, 3, 90), (70, 90))
+    noisy = ramp + np.random.default_rng(0).normal(0, 0.1, ramp.shape)
+    np.save(path, noisy.astype(np.float32))
+    return path

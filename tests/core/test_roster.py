@@ -1,12 +1,10 @@
-"""Choosing devices, and their self-tests in child processes. All of them compute on the CPU."""
+"""Choosing devices. All of them compute on the CPU."""
 
 from __future__ import annotations
 
 import json
 import os
-import tempfile
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,8 @@ from core import selftest
 from core.devices import CPU, Device, Fault
 from core.method import Cancelled, Method
 from core.roster import Roster, Trial
-from core.selftest import Records, Verdict, examine
+from core.selftest import Records, Verdict
+from tests.core.fakes import fake
 
 
 class One(Method):
@@ -30,10 +29,6 @@ class Two(Method):
     @classmethod
     def id(cls) -> str:
         return "two"
-
-
-def fake(number: int = 0, fault: Fault = Fault("slow", seconds=0.0)) -> Device:  # noqa: B008
-    return Device(f"fake:{number}", f"Fake {number}", "cpu", fault=fault)
 
 
 def lost() -> RuntimeError:
@@ -321,95 +316,3 @@ def test_a_test_in_another_window_is_waited_for(
     Records(tmp_path).unmark("fake:0")
     monkeypatch.setattr(selftest, "_ask", lambda *_: {"why": ""})
     assert ready(fake(), folder=tmp_path).choose(One())[0] == fake()
-
-
-# --- self-tests, in real children --------------------------------------------------------------
-
-
-def test_a_sound_device_passes() -> None:
-    assert examine(fake()) == ""
-
-
-@pytest.mark.parametrize(
-    ("fault", "words"),
-    [
-        (Fault("wrong"), "computes wrongly (conv2d"),
-        (Fault("lost", after=2), "it failed (fold: CUDA error"),
-        (Fault("out-of-memory", every=4), "it failed (sqrt: CUDA out of memory"),
-        (Fault("unsupported", after=3), "lacks an operator (sqrt)"),
-    ],
-)
-def test_a_faulty_device_does_not(fault: Fault, words: str) -> None:
-    assert words in examine(fake(0, fault))
-
-
-@pytest.fixture
-def private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder for temporary files, to see that it stays empty."""
-    folder = tmp_path / "private"
-    folder.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    return folder
-
-
-def look(folder: Path, *devices: Device, **more: Any) -> dict[str, str]:
-    roster = Roster((CPU, *devices), folder)
-    list(roster.look(**more))
-    assert not list(folder.glob("testing-*"))
-    return {row.device.name: row.why for row in roster.rows()}
-
-
-def test_children_test_devices(tmp_path: Path, private: Path) -> None:
-    found = look(tmp_path, fake(0), fake(1, Fault("wrong")), fake(2, Fault("crash")))
-    assert found["cpu"] == found["fake:0"] == ""
-    assert "computes wrongly" in found["fake:1"]
-    assert "made its test crash" in found["fake:2"]
-    assert not list(private.iterdir())
-
-
-def test_a_hanging_device_is_given_up(tmp_path: Path, private: Path) -> None:
-    found = look(tmp_path, fake(0, Fault("hang")), seconds=1.0)
-    assert "did not end its test within 1 seconds" in found["fake:0"]
-    assert not list(private.iterdir())
-
-
-def test_looking_can_be_cancelled(tmp_path: Path, private: Path) -> None:
-    asked = iter([False, False])
-    stop: Callable[[], bool] = lambda: next(asked, True)  # noqa: E731
-    with pytest.raises(Cancelled):
-        look(tmp_path, fake(0, Fault("hang")), cancelled=stop)
-    assert not list(tmp_path.glob("testing-*"))
-    assert not list(private.iterdir())
-    assert Records(tmp_path).verdict("x") is None
-
-
-def test_a_child_lists_devices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import torch
-
-    devices, version = selftest.list_devices(Records(tmp_path), lambda: False)
-    assert devices[0] == CPU
-    assert version == torch.__version__
-    monkeypatch.setattr(roster_module, "possible", lambda: True)
-    monkeypatch.setattr(roster_module, "list_devices", lambda *_: ((CPU, fake()), version))
-    monkeypatch.setattr(roster_module, "try_device", lambda *_: Verdict(True))
-    roster = Roster(None, tmp_path)
-    list(roster.look())
-    assert roster.devices == (CPU, fake())
-
-
-def test_a_crash_while_listing_leaves_the_cpu(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def crash(*_: Any) -> Any:
-        raise selftest.ChildFailed("made its test crash (status -11)")
-
-    monkeypatch.setattr(roster_module, "possible", lambda: True)
-    monkeypatch.setattr(roster_module, "list_devices", crash)
-    said = list(Roster(None, tmp_path).look())
-    assert said == ["CPU: no other devices, as looking for them made its test crash (status -11)."]
-    monkeypatch.setattr(roster_module, "list_devices", lambda *_: pytest.fail("tried again"))
-    roster = Roster(None, tmp_path)
-    assert "is off" in next(iter(roster.look()))
-    roster.again("cpu")
-    monkeypatch.setattr(roster_module, "list_devices", lambda *_: ((CPU,), "2"))
-    assert list(roster.look()) == []

@@ -6,10 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydicom
+import pytest
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
+
+from core.image import Image
+from core.registry import load
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 ENHANCED_CT = "1.2.840.10008.5.1.4.1.1.2.1"
@@ -110,3 +115,39 @@ def enhanced(path: Path, places: list[float], **other: Any) -> Path:
         frames.append(frame)
     data.PerFrameFunctionalGroupsSequence = Sequence(frames)
     return save(path, data)
+
+
+REGISTRY = load()
+NOTE = {"recipe": {"steps": [{"method": "dct", "version": 3, "settings": {"strength": 1.5}}]}}
+# What a derived object says differently; each is checked by name below.
+CHANGED = {
+    "SOPInstanceUID", "SeriesInstanceUID", "ImageType", "SeriesDescription",
+    "DerivationDescription", "SourceImageSequence", "InstanceCreationDate",
+    "InstanceCreationTime", "PixelData",
+}  # fmt: skip
+
+
+def itk(path: Path) -> Any:
+    """An image by SimpleITK, of a folder the series."""
+    sitk = pytest.importorskip("SimpleITK")
+    if not path.is_dir():
+        return sitk.ReadImage(str(path))
+    reader = sitk.ImageSeriesReader()
+    reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(path)))
+    return reader.Execute()
+
+
+def values(path: Path) -> np.ndarray:
+    import SimpleITK
+
+    return SimpleITK.GetArrayFromImage(itk(path))
+
+
+def denoised(image: Image, by: float = 3.4) -> Image:
+    from dataclasses import replace
+
+    return replace(image, pixels=np.asarray(image.pixels, np.float32) + np.float32(by))
+
+
+def elements(data: pydicom.Dataset) -> dict[str, Any]:
+    return {str(e.tag): e for e in data if e.keyword not in CHANGED}
