@@ -67,14 +67,13 @@ class Bridge(QObject):
         self._stages: list[ShowAfter] = []  # what is still to come for the current wish
         self._after: Job | None = None
         self._after_shown = True
-        self._held_back = False
+        self._held_back = self._outdated = False  # the running one answers an older question
         self._blends = False  # the wish differs in its amount only from what is shown
         self._running: set[Job] = set()
         self._where: dict[Job, str] = {}  # the devices that they compute on
         self._guests: dict[Job, Receive] = {}  # jobs of others, and who hears of them
         self._again = Again()
-        self._throttle = timer(THROTTLE, self._wish)
-        self._rest = timer(REST, self._judge)
+        self._throttle, self._rest = timer(THROTTLE, self._wish), timer(REST, self._judge)
         session.changed.connect(self._on_change)
         viewer.viewChanged.connect(self._on_view)
 
@@ -130,8 +129,9 @@ class Bridge(QObject):
             self.recovered.emit()
 
     def compute_again(self) -> None:
-        """Elsewhere, by the user's wish: what is shown stays until it is replaced."""
-        if self._session.document is not None:
+        """What is shown of "after" is no answer any more, but stays until it is replaced."""
+        if self._session.document:
+            self._outdated = True
             self._viewer.begin("after")
             self._after_soon()
 
@@ -191,8 +191,7 @@ class Bridge(QObject):
                 a.recipe.with_amount(1.0) == b.recipe.with_amount(1.0)
             )
             self._blends = blend and (self._blends or not self._missing("after"))
-            self._viewer.begin("after")
-            self._after_soon()
+            self.compute_again()
         elif old.view.held and not new.view.held:
             self._after_soon()  # the slider was let go: full detail
         if old.view.front != new.view.front:
@@ -233,8 +232,8 @@ class Bridge(QObject):
         d = self._session.document
         wanted = self._missing("before")
         if d is not None and wanted:
-            works = [ShowBefore(d.image, r, level, d.look) for r, level in wanted]
-            for number, work in enumerate(works):
+            for number, (region, level) in enumerate(wanted):
+                work = ShowBefore(d.image, region, level, d.look)
                 self._submit(work, f"before {number}", rank=-1)
 
     def _missing(self, layer: str) -> list[tuple[Region, int]]:
@@ -253,7 +252,7 @@ class Bridge(QObject):
         if self._after is not None and not self._after_shown:
             self._held_back = True
             return
-        self._held_back = False
+        self._held_back = self._outdated = False
         self._stages = self._plan()
         if self._after is not None:
             self._after.stop()
@@ -343,6 +342,8 @@ class Bridge(QObject):
                 return  # an answer to an older question
             self._after_shown = True
             self._viewer.put("after", shown.level, shown.region, shown.store, shown.proxy)
+            if self._outdated:
+                self._viewer.begin("after")  # worth seeing, but nothing is done with it
             if self._held_back:
                 self._wish()
         elif not job.stopped:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,13 @@ from PySide6.QtGui import QDropEvent
 from PySide6.QtWidgets import QApplication
 
 import resources
+from core.engine import Job
 from core.files import open_image
 from core.format import Output
+from core.recipe import Recipe, Step
 from core.registry import load
-from core.show import ShowAfter
+from core.show import ShowAfter, Shown
+from gui.again import LANE
 from gui.session import Origin
 from gui.viewer import Compare
 
@@ -213,3 +217,23 @@ def test_closing_in_the_middle_of_work(window, qtbot):
     qtbot.waitUntil(lambda: window.session.document is not None, timeout=30_000)
     window.close()
     assert all(not thread.is_alive() for thread in window.bridge._engine._threads)
+
+
+def test_an_answer_to_an_older_question_is_shown_but_not_kept(opened, settle):
+    """A tile of the old settings that comes after the change may cover all that is seen."""
+    bridge, viewer = opened.bridge, opened.viewer
+    document = opened.session.document
+    (region, level), *_ = viewer.wanted()
+    settings = document.recipe.steps[-1].method
+    work = ShowAfter(document.image, document.noise, document.recipe, region, level, document.look)
+    late = Job(work, LANE, 0, 0)
+    store = np.full((-(-region.height // level), -(-region.width // level), 3), 9000, np.uint16)
+    opened.session.edit(recipe=Recipe((Step(replace(settings, strength=0.3)),)))
+    bridge._after = late
+    bridge._show(late, Shown("after", level, region, store))
+    assert viewer.state_of("after", level, region) != "full"
+    bridge._after = None
+    settle(opened)
+    assert viewer.state_of("after", level, region) == "full"
+    shown = viewer._layers._canvases["after", level].pixels
+    assert not (shown == 9000).all()
