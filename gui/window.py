@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,10 +20,11 @@ from PySide6.QtWidgets import (
 import resources
 from core.develop import to_screen
 from core.registry import Registry
-from gui import actions, frame, help
+from gui import actions, frame
 from gui.background import Background
 from gui.batch import OVER, Batch, Settings, guess
 from gui.bridge import Bridge
+from gui.calls import calls
 from gui.documents import Documents, readable, writable
 from gui.edits import Edits
 from gui.files import Memory, Recent
@@ -44,7 +44,6 @@ from gui.turns import Turns
 from gui.viewer import Compare, Viewer
 
 QUEUE = 2  # its page in the upper dock
-PAN = 120  # logical pixels that an arrow key moves the picture
 
 
 class Window(QMainWindow):
@@ -86,7 +85,7 @@ class Window(QMainWindow):
         column.addWidget(self.pages, 1)
         column.addWidget(self.slices)
         self.setCentralWidget(central)
-        self.actions_by_id = actions.build(self, self._calls())
+        self.actions_by_id = actions.build(self, calls(self))
         self._lay_out()
         self._connect()
         self.setWindowTitle("Sordino")
@@ -176,35 +175,6 @@ class Window(QMainWindow):
         self.viewer.sliceStepped.connect(self.slices.step)
         self.slices.moved.connect(edits.slice)
         self.monitor.changed.connect(self.viewer.update)
-
-    def _calls(self) -> dict[str, Callable[..., object]]:
-        """What every command does."""
-        v, s, r, e, d = self.viewer, self.session, self.recipes, self.edits, self.documents
-        calls: dict[str, Callable[..., object]] = {
-            "open": d.ask, "export": d.export, "close": d.close,
-            "queue": self._show_queue, "enqueue": self._enqueue,
-            "load_recipe": r.load, "save_recipe": r.save,
-            "quit": self.close, "undo": s.undo, "redo": s.redo, "copy": r.copy,
-            "paste": r.paste, "save_preset": r.save_preset,
-            "reset": lambda: e.reset(self.registry),
-            "more": partial(e.nudge_amount, 0.05), "less": partial(e.nudge_amount, -0.05),
-            "fit": v.fit, "full": partial(v.zoom_to, 1.0), "double": partial(v.zoom_to, 2.0),
-            "zoom_in": partial(v.zoom_by, 1.25), "zoom_out": partial(v.zoom_by, 0.8),
-            "left": partial(v.pan_by, PAN, 0), "right": partial(v.pan_by, -PAN, 0),
-            "up": partial(v.pan_by, 0, PAN), "down": partial(v.pan_by, 0, -PAN),
-            "loupe": lambda on: setattr(v, "loupe", on),
-            "brighter": partial(e.nudge_exposure, 0.5),
-            "darker": partial(e.nudge_exposure, -0.5),
-            "gain_up": partial(e.nudge_gain, 1), "gain_down": partial(e.nudge_gain, -1),
-            "devices": self._show_devices, "background": e.next_background,
-            "measure": self.bridge.measure,
-            "pick": e.pick, "lock": e.lock, "roi": v.start_roi,
-            "clear_roi": lambda: v.set_roi(None), "cancel": e.cancel,
-            "keys": partial(help.keys, self), "about": partial(help.about, self),
-        }  # fmt: skip
-        for command in actions.COMPARE:
-            calls[command.id] = partial(self._compare, Compare[command.id.upper()])
-        return calls
 
     # Showing the state
 
@@ -326,7 +296,8 @@ class Window(QMainWindow):
         front = self.session.state.view.front
         self.status.show_pointer(d.image if d else None, place, front)
 
-    def _compare(self, mode: Compare) -> None:
+    def compare(self, mode: Compare) -> None:
+        """Another way of comparing."""
         self.viewer.compare = mode
         self.actions_by_id[mode.name.lower()].setChecked(True)
 
@@ -334,7 +305,8 @@ class Window(QMainWindow):
         self.actions_by_id["pick"].setChecked(on)
         self.noise.set_picking(on)
 
-    def _show_devices(self) -> None:
+    def show_devices(self) -> None:
+        """The dialog about devices and memory."""
         from gui.devices_dialog import DevicesDialog  # not needed for the first paint
 
         methods = self.registry.methods if self.registry else {}
@@ -351,12 +323,13 @@ class Window(QMainWindow):
             return None
         return Settings(d.recipe, d.noise if d.locked else None, d.look)
 
-    def _show_queue(self) -> None:
+    def show_queue(self) -> None:
+        """Its page, and the keyboard on it."""
         dock = self.pages_by_dock["Denoise"]
         dock.setCurrentIndex(QUEUE)
         self.queue.list.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
-    def _enqueue(self) -> None:
+    def enqueue(self) -> None:
         """The open picture, as it is set now."""
         d = self.session.document
         if d is not None and d.image.path:
@@ -381,7 +354,7 @@ class Window(QMainWindow):
             self.open(paths[0])
         elif paths:
             count = self.queue.add_paths(paths)
-            self._show_queue()
+            self.show_queue()
             self.status.say(f"{count} files are in the queue.")
 
     def closeEvent(self, event: QCloseEvent) -> None:

@@ -123,7 +123,7 @@ def test_a_device_that_fails_is_set_aside_with_an_alarm(started, open_fast, qtbo
     assert window.status.words.endswith("CPU goes on instead.")
     assert window.viewer.state_at_view() == "full" and window.trouble.words == ""
     assert right(window)
-    window._show_devices()
+    window.show_devices()
     state = window.devices.table.states["fake:0"]
     qtbot.waitUntil(lambda: "set aside" in state.text())
     assert state.property("role") == "warning"
@@ -174,7 +174,7 @@ def test_a_chosen_device_that_is_gone_is_missed(started, store):
 
 def test_a_device_is_tested_again_on_request(started, qtbot, monkeypatch):
     window = started(fake("slow"), verdict=Verdict(False, "it did not answer", kept=True))
-    window._show_devices()
+    window.show_devices()
     table = window.devices.table
     assert "did not answer" in table.states["fake:0"].text()
     monkeypatch.setattr("core.roster.try_device", lambda *args: Verdict(True))
@@ -188,7 +188,7 @@ def test_memory_and_disk_are_bounded_and_remembered(started, qtbot, store):
     window = started()
     desk = window.bridge._desk
     assert desk.memory == 0 and desk.cache.budget == window.background.machine.cache_bytes
-    window._show_devices()
+    window.show_devices()
     window.devices.memory.change(0.5)
     window.devices.disk.change(0.0)
     qtbot.waitUntil(lambda: desk.memory == GB // 2 and desk.cache.budget == GB // 8)

@@ -38,7 +38,7 @@ def files(tmp_path):
 @pytest.fixture
 def queue(window, files):
     """The panel with the three files in it, shown."""
-    window._show_queue()
+    window.show_queue()
     window.queue.add_paths(map(str, files))
     return window.queue
 
@@ -226,7 +226,7 @@ def test_names_that_collide_are_numbered(window, qtbot, tmp_path, files):
     shutil.copy(SAMPLE, other / "a.dng")
     queue, results = window.queue, tmp_path / "results"
     results.mkdir()
-    window._show_queue()
+    window.show_queue()
     queue.add_paths([str(files[0]), str(other / "a.dng"), str(files[0])])
     assert len(queue.batch.entries) == 2  # one that waits is not added twice
     queue.set_folder(str(results))

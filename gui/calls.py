@@ -1,0 +1,45 @@
+"""Calls: what every command of the window does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from gui import actions, help
+from gui.viewer import Compare
+
+if TYPE_CHECKING:
+    from gui.window import Window
+
+PAN = 120  # logical pixels that an arrow key moves the picture
+
+
+def calls(window: Window) -> dict[str, Callable[..., object]]:
+    """What every command of actions.py does."""
+    v, s, r, e, d = window.viewer, window.session, window.recipes, window.edits, window.documents
+    calls: dict[str, Callable[..., object]] = {
+        "open": d.ask, "export": d.export, "close": d.close,
+        "queue": window.show_queue, "enqueue": window.enqueue,
+        "load_recipe": r.load, "save_recipe": r.save,
+        "quit": window.close, "undo": s.undo, "redo": s.redo, "copy": r.copy,
+        "paste": r.paste, "save_preset": r.save_preset,
+        "reset": lambda: e.reset(window.registry),
+        "more": partial(e.nudge_amount, 0.05), "less": partial(e.nudge_amount, -0.05),
+        "fit": v.fit, "full": partial(v.zoom_to, 1.0), "double": partial(v.zoom_to, 2.0),
+        "zoom_in": partial(v.zoom_by, 1.25), "zoom_out": partial(v.zoom_by, 0.8),
+        "left": partial(v.pan_by, PAN, 0), "right": partial(v.pan_by, -PAN, 0),
+        "up": partial(v.pan_by, 0, PAN), "down": partial(v.pan_by, 0, -PAN),
+        "loupe": lambda on: setattr(v, "loupe", on),
+        "brighter": partial(e.nudge_exposure, 0.5),
+        "darker": partial(e.nudge_exposure, -0.5),
+        "gain_up": partial(e.nudge_gain, 1), "gain_down": partial(e.nudge_gain, -1),
+        "devices": window.show_devices, "background": e.next_background,
+        "measure": window.bridge.measure,
+        "pick": e.pick, "lock": e.lock, "roi": v.start_roi,
+        "clear_roi": lambda: v.set_roi(None), "cancel": e.cancel,
+        "keys": partial(help.keys, window), "about": partial(help.about, window),
+    }  # fmt: skip
+    for command in actions.COMPARE:
+        calls[command.id] = partial(window.compare, Compare[command.id.upper()])
+    return calls
