@@ -12,12 +12,14 @@ import numpy as np
 from core.desk import Desk
 from core.develop import (
     Look,
+    chosen,
     develop,
     false_color,
     proxy,
     proxy_noise,
     reach,
     region_pixels,
+    spans,
 )
 from core.image import Array, Image
 from core.job import Pace, Progress, Stop, Told, told
@@ -26,6 +28,7 @@ from core.recipe import Recipe
 from core.tiles import Region, tiles
 
 BLOCK = 960  # edge of the pieces in which "before" is developed: a multiple of every CFA and level
+PLACE = 256  # edge of the places in which all bands of a cube are computed together
 JUDGED = 2_000_000  # pixels of a region that statistics look at, at most
 
 
@@ -53,7 +56,7 @@ class ShowBefore:
     def __call__(self, desk: Desk, cancelled: Stop) -> Iterator[Shown]:
         image, whole = self.image, Region.whole(self.image.height, self.image.width)
         region = _seen(image, self.region, self.look)
-        for block in tiles(region, BLOCK, whole.height, whole.width):
+        for block in tiles(region, _edge(image, region, self.look), whole.height, whole.width):
             part = block.meet(region.aligned(12 * self.level).meet(whole))
             pixels = region_pixels(image.pixels, image, part, self.level, self.look)
             store = develop(pixels, image, part, self.level, self.look)
@@ -107,8 +110,7 @@ class ShowAfter:
         level: int,
     ) -> Iterator[Shown | Progress | Told]:
         region = _seen(image, region, self.look)
-        bands = false_color(image, region, self.look)
-        parts = [replace(region, front=((band, band + 1),)) for band in bands] or [region]
+        parts = _parts(image, region, self.look)
         yield Progress(0.0, None, "prepare")
         from core.render import Renderer, Tile  # kernels load here, on the worker
 
@@ -178,6 +180,9 @@ class _Canvas:
             y, x = (part.y0 - area.y0) // step, (part.x0 - area.x0) // step
             h, w = -(-part.height // step), -(-part.width // step)
             yield part, np.ascontiguousarray(store[y : y + h, x : x + w])
+        if self.look.map and self.bands:  # all bands of all tiles would be too much to keep
+            for tile in [tile for tile in self.done if replace(tile, front=()) == region]:
+                del self.done[tile]
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -233,9 +238,30 @@ def _seen(image: Image, region: Region, look: Look) -> Region:
     return region if false_color(image, region, look) else one_slice(image, region)
 
 
+def _edge(image: Image, region: Region, look: Look) -> int:
+    """Of the pieces in which it is developed: smaller where many bands are read at once."""
+    many = max(len(false_color(image, region, look)) / 3, 1)
+    return max(int(BLOCK / many**0.5) // 12, 4) * 12
+
+
+def _parts(image: Image, region: Region, look: Look) -> list[Region]:
+    """What to compute of a region: the bands shown, all of a place before the next place."""
+    bands = false_color(image, region, look)
+    if not bands:
+        return [region]
+    places = tiles(region, PLACE, image.height, image.width) if look.map else [region]
+    return [replace(place, front=(span,)) for place in places for span in spans(bands)]
+
+
 def one_slice(image: Image, region: Region) -> Region:
-    """The region of what is looked at of a stack: its first slice where the region names none."""
-    return region if region.front else replace(region, front=((0, 1),) * len(image.stack))
+    """The region of what is looked at of a stack: one slice where the region names none.
+
+    It is the first one, of a cube the band that is shown first when it is opened.
+    """
+    if region.front:
+        return region
+    first = (chosen(image) or (0,))[0] if image.kind == "cube" else 0
+    return replace(region, front=((first, first + 1),) * len(image.stack))
 
 
 def centre(region: Region, most: int) -> Region:

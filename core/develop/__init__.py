@@ -6,6 +6,8 @@ store, at screen resolution, into 8-bit RGB: exposure, matrix, tone, monitor pro
 when pixels, white balance, highlights or quality change, the second on every repaint.
 """
 
+from core.develop.bandmap import BandMap
+from core.develop.falsecolor import chosen, nanometers
 from core.develop.icc import BadProfile, complaint, embedded, parse
 from core.develop.look import Look, balance, settle, temperature
 from core.develop.profile import Curve, Profile
@@ -18,26 +20,31 @@ from core.develop.store import (
     proxy_noise,
     reach,
     region_pixels,
+    spans,
 )
 
 __all__ = [
     "BadProfile",
+    "BandMap",
     "Curve",
     "Look",
     "Profile",
     "balance",
+    "chosen",
     "complaint",
     "develop",
     "embedded",
     "export_rgb",
     "false_color",
     "levels",
+    "nanometers",
     "parse",
     "proxy",
     "proxy_noise",
     "reach",
     "region_pixels",
     "settle",
+    "spans",
     "temperature",
     "thumbnail",
     "to_screen",

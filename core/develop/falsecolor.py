@@ -10,6 +10,8 @@ import numpy as np
 from core.image import Image
 
 SEEN = (640.0, 550.0, 460.0)  # nm of red, green and blue
+INFRARED = (860.0, 650.0, 550.0)  # vegetation shows red
+SHORTWAVE = (2200.0, 1650.0, 860.0)  # minerals, water, burnt land
 NEAR = 50.0  # nm that a band may lie away from them
 NANOMETERS = {"nm": 1.0, "nanometers": 1.0, "nanometer": 1.0, "nanometres": 1.0, "um": 1e3,
               "µm": 1e3, "μm": 1e3, "micrometers": 1e3, "micrometer": 1e3, "micrometres": 1e3,
@@ -25,23 +27,49 @@ def chosen(image: Image) -> tuple[int, ...]:
     if image.axes != "byx":
         return ()
     count = image.pixels.shape[0]
+    if named := default_bands(image):
+        return named
+    able = usable(image)
+    return nearest(image, SEEN) or ((able or [count // 2])[len(able) // 2],)
+
+
+def default_bands(image: Image) -> tuple[int, ...]:
+    """The bands that the file wants to be shown, counted from 0; none where it names none."""
     named = cast("Sequence[Any]", image.meta.get("default_bands") or ())
-    if len(named) in (1, 3) and all(0 <= int(band) < count for band in named):
-        return tuple(int(band) for band in named)
+    count = image.pixels.shape[0]
+    fit = len(named) in (1, 3) and all(0 <= int(band) < count for band in named)
+    return tuple(int(band) for band in named) if fit else ()
+
+
+def usable(image: Image) -> list[int]:
+    """All bands that the file does not call bad."""
+    count = image.pixels.shape[image.axes.index("b")]
     good = cast("Sequence[Any]", image.meta.get("bbl") or ())
-    able = [band for band in range(count) if len(good) != count or good[band]]
+    return [band for band in range(count) if len(good) != count or good[band]]
+
+
+def nearest(image: Image, lengths: Sequence[float]) -> tuple[int, ...]:
+    """The bands next to three wavelengths in nm; none where one of them lies too far away."""
+    waves, able = nanometers(image), usable(image)
+    if waves is None or not able:
+        return ()
+    near = [int(np.argmin(np.abs(waves[able] - one))) for one in lengths]
+    apart = [abs(waves[able][at] - one) for at, one in zip(near, lengths, strict=True)]
+    fits = len(set(near)) == 3 and max(apart) <= NEAR
+    return tuple(able[at] for at in near) if fits else ()
+
+
+def nanometers(image: Image) -> np.ndarray[Any, Any] | None:
+    """Wavelength of each band in nm; None where the file does not say them.
+
+    Where the unit is not known, those below 100 are taken for µm.
+    """
     waves = image.coords.get("b")
-    if able and waves is not None and len(waves) == count:
-        lengths = _nanometers(np.asarray(waves, float)[able], image)
-        near = [int(np.argmin(np.abs(lengths - one))) for one in SEEN]
-        apart = [abs(lengths[at] - one) for at, one in zip(near, SEEN, strict=True)]
-        if len(set(near)) == 3 and max(apart) <= NEAR:
-            return tuple(able[at] for at in near)
-    return ((able or [count // 2])[len(able) // 2],)
-
-
-def _nanometers(values: np.ndarray[Any, Any], image: Image) -> np.ndarray[Any, Any]:
-    """Wavelengths in nm; where the unit is not known, those below 100 are taken for µm."""
+    if "b" not in image.axes or waves is None:
+        return None
+    values = np.asarray(waves, float)
+    if values.shape != (image.pixels.shape[image.axes.index("b")],) or not values.size:
+        return None
     unit = str(image.coords.get("units", {}).get("b", "")).strip().lower()
     guess = 1e3 if float(values.max()) < 100 else 1.0
     return values * NANOMETERS.get(unit, guess)

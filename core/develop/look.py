@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.develop import envelope as bmode
+from core.develop.bandmap import BandMap
 from core.develop.falsecolor import chosen
 from core.develop.profile import Profile, Triple
 from core.image import Color, Image
@@ -18,8 +19,8 @@ from core.image import Color, Image
 class Look:
     """How to show an image. None = automatic; `settle` fills those in from an image.
 
-    `wb`, `highlights`, `quality`, `extent` and `bands` shape the store, all others act at screen
-    resolution.
+    `wb`, `highlights`, `quality`, `extent`, `bands` and `map` shape the store, all others act at
+    screen resolution.
     """
 
     exposure: float = 0.0  # EV, in linear light
@@ -33,6 +34,7 @@ class Look:
     gain: float = 0.0  # dB by which their strongest lies above white
     profile: Profile | None = None  # of the screen; None = sRGB
     bands: tuple[int, ...] | None = None  # cubes, where a Region names no band: R, G, B, or one
+    map: BandMap | None = None  # cubes: instead of these bands; `window` and `extent` are its own
 
     @property
     def stored(self) -> Look:
@@ -43,6 +45,7 @@ class Look:
             quality=self.quality,
             extent=self.extent,
             bands=self.bands,
+            map=self.map,
         )
 
 

@@ -7,6 +7,7 @@ store of level L covers the pixels i L .. (i + 1) L of the image, wherever the r
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import lcm
 
@@ -27,7 +28,7 @@ from core.develop.demosaic import (
 from core.develop.look import Look, Triple, settle
 from core.image import Array, Image, Levels, Pixels
 from core.noise.model import PoissonGaussian
-from core.tiles import Region, cut
+from core.tiles import Region, Span, cut
 
 PEDESTAL = 4096
 COARSE = 1000  # the coarsest level's long edge
@@ -61,7 +62,7 @@ def region_pixels(pixels: Pixels, image: Image, region: Region, level: int, look
     period = lcm(*image.cfa.period) if image.cfa else 1
     area = reach(image, region, level, look)
     if bands := false_color(image, region, look):
-        fronts = [replace(area, front=((band, band + 1),)) for band in bands]
+        fronts = [replace(area, front=(span,)) for span in spans(bands)]
         return np.concatenate([cut(pixels, front, period, image.axes) for front in fronts])
     return cut(pixels, area, period, image.axes)
 
@@ -70,7 +71,19 @@ def false_color(image: Image, region: Region, look: Look) -> tuple[int, ...]:
     """The bands of a cube that are shown of a region; none where it names slices itself."""
     if image.kind != "cube" or image.axes != "byx" or region.front:
         return ()
-    return tuple(band for band in look.bands or () if band < image.pixels.shape[0])
+    bands = look.map.bands if look.map else look.bands or ()
+    return tuple(band for band in bands if band < image.pixels.shape[0])
+
+
+def spans(bands: Sequence[int]) -> list[Span]:
+    """Bands as runs of neighbours, in their order: 0 1 2 7 is (0, 3), (7, 8)."""
+    found: list[Span] = []
+    for band in bands:
+        if found and found[-1][1] == band:
+            found[-1] = found[-1][0], band + 1
+        else:
+            found.append((band, band + 1))
+    return found
 
 
 def develop(pixels: Array, image: Image, region: Region, level: int, look: Look) -> U16:
@@ -85,10 +98,16 @@ def develop(pixels: Array, image: Image, region: Region, level: int, look: Look)
     area = reach(image, region, level, look)
     if tuple(pixels.shape[-2:]) != (area.height, area.width):
         raise ValueError(f"develop needs {area}, not pixels of shape {pixels.shape}")
-    colored = len(false_color(image, region, look)) == 3 == len(pixels)
+    bands = false_color(image, region, look)
+    colored = len(bands) == 3 == len(pixels)
     if image.numbers and look.extent is None:
         look = settle(image, look)
-    planes = list(pixels) if colored else _planes(pixels, image)
+    if look.map and bands:
+        own = look.map.kind == "change"
+        before = region_pixels(image.samples, image, region, level, look) if own else pixels
+        planes: list[Array] = [*look.map.planes(pixels, before)]
+    else:
+        planes = list(pixels) if colored else _planes(pixels, image)
     if image.cfa is not None:
         cfa = image.cfa.shifted(area.y0, area.x0)
         mosaic = _encoded(planes[0], image, area, look, None)

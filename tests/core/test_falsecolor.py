@@ -11,7 +11,8 @@ import pytest
 
 from core.cache import Cache
 from core.desk import Desk
-from core.develop import Look, develop, export_rgb, region_pixels, settle, thumbnail
+from core.develop import BandMap, Look, develop, export_rgb, region_pixels, settle, thumbnail
+from core.develop.bandmap import angle
 from core.develop.falsecolor import chosen
 from core.files import open_image
 from core.image import Array, Image
@@ -124,6 +125,53 @@ def test_before_and_after(bands: tuple[int, ...], method: Method) -> None:
     expected = develop(np.concatenate(parts), image, whole, 1, look)
     assert np.array_equal(after, expected)
     assert not np.array_equal(after, before)
+
+
+GREY = BandMap("mix", "sums", tuple(range(12)), ((0.1,) * 6 + (-0.05,) * 6,), (3.0,))
+ANGLE = BandMap("angle", "angle", (1, 2, 3, 7, 8), ((50.0, 60.0, 70.0, 80.0, 90.0),))
+CHANGE = BandMap("change", "change", tuple(range(2, 12)))
+
+
+@pytest.mark.parametrize("shown", [GREY, ANGLE, CHANGE], ids=lambda shown: shown.kind)
+@pytest.mark.parametrize("method", [Local(tile=40), Local(tile=40, axes_="byx", depth=4, reach=2)])
+def test_maps_of_all_bands_are_computed_from_what_is_denoised(
+    shown: BandMap, method: Method
+) -> None:
+    image, whole = cube(), Region.whole(70, 90)
+    look = Look(map=shown, window=(0.0, 60.0), extent=(-100.0, 200.0))
+    desk, recipe = Desk(cache=Cache(1 << 26), threads=2), Recipe((Step(method),))
+    before = put_together(ShowBefore(image, whole, 1, look)(desk, lambda: False), image)
+    after = put_together(
+        ShowAfter(image, NOISE, recipe, whole, 1, look)(desk, lambda: False), image
+    )
+    denoised = assemble(Renderer(image, NOISE, recipe, desk), whole)
+    bands = list(shown.bands)
+    own = np.asarray(image.pixels)[bands]
+    for store, pixels in ((before, own), (after, denoised[bands])):
+        (plane,) = shown.planes(pixels, own)
+        values = (store[..., 0] - 4096.0) / (65535 - 4096) * 300 - 100
+        assert np.abs(values - plane).max() < 0.005
+    assert not np.array_equal(before, after)
+    assert before.max() == before.min() if shown.kind == "change" else before.std() > 10
+    assert look.stored.map is shown
+
+
+def test_a_band_that_is_named_is_shown_instead_of_a_map() -> None:
+    image, region = cube(), Region(0, 0, 20, 20, ((7, 8),))
+    look = settle(image, Look())
+    mapped = replace(look, map=GREY)
+    pixels = region_pixels(image.pixels, image, region, 1, mapped)
+    store = develop(pixels, image, region, 1, mapped)
+    assert np.array_equal(store, develop(pixels, image, region, 1, look))
+
+
+def test_a_small_spectral_angle_is_exact() -> None:
+    one = np.ones((8, 1, 1), np.float32)
+    other = one.copy()
+    other[0] += 1e-4
+    expected = np.degrees(np.arctan(1e-4 * np.sqrt(7) / 8))
+    assert angle(one, other)[0, 0] == pytest.approx(expected, rel=0.01)
+    assert np.isnan(angle(one, 0 * one)).all()
 
 
 def test_a_piece_shows_all_its_bands_or_is_not_shown() -> None:
