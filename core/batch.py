@@ -22,7 +22,7 @@ from core.format import Output, suffix_of
 from core.image import Image
 from core.job import Export, Progress, Told, denoised
 from core.noise.estimate import measure
-from core.noise.model import PoissonGaussian
+from core.noise.model import Noise
 from core.recipe import Recipe
 
 RANK = 20  # after the picture (0) and after an export (10)
@@ -38,7 +38,7 @@ class Item:
     source: str
     target: str
     recipe: Recipe | None = None  # None: chosen for each file
-    noise: PoissonGaussian | None = None  # None: measured in each file
+    noise: Noise | None = None  # None: measured in each file
     look: Look | None = None  # for formats that hold pictures; None: as it is first shown
     output: Output = field(default_factory=Output)
 

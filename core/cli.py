@@ -20,9 +20,11 @@ from core.desk import Desk
 from core.format import Output, UnreadableFile, UnwritableFile
 from core.image import Image
 from core.method import Method
-from core.noise.model import Measured, PoissonGaussian
+from core.noise import text as noise_text
+from core.noise.measured import Measured
+from core.noise.model import Noise, PoissonGaussian
 from core.options import Usage, make_desk, make_recipe, open_file, parser, targets
-from core.recipe import BadRecipe, Recipe, noise_to_json
+from core.recipe import BadRecipe, Recipe
 
 COMMANDS = ("denoise", "convert", "methods", "noise", "info")
 OK, FAILED, USAGE, SOME, INTERRUPTED = 0, 1, 2, 3, 130
@@ -195,7 +197,7 @@ def _denoise_one(
     args: argparse.Namespace,
     desk: Desk,
     recipe: Recipe,
-    noise: PoissonGaussian | None,
+    noise: Noise | None,
     source: str,
     target: Path,
 ) -> dict[str, Any]:
@@ -232,7 +234,7 @@ def _denoise_one(
         "settings": last.settings(),
         "amount": recipe.amount,
         "chosen": why,
-        "noise": noise_to_json(noise),
+        "noise": noise_text.to_json(noise),
         "device": device,
         "precision": "float32",
         "seconds": round(done.seconds, 3),

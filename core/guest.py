@@ -29,7 +29,7 @@ import numpy as np
 from core.child import limit_data, plain, rich, unpack
 from core.image import Array, Image
 from core.method import Cancelled, Context, Method
-from core.recipe import noise_from_json, noise_to_json
+from core.noise import text as noise_text
 from core.registry import import_plugin
 from core.sheet import Sheet
 from core.tiles import Region
@@ -43,7 +43,7 @@ Say = Callable[[Reply], None]
 
 def context_to_json(ctx: Context) -> dict[str, Any]:
     """A Context without `cancelled` and `inputs`. Raises ValueError: not every noise travels."""
-    noise = noise_to_json(ctx.noise)
+    noise = noise_text.to_json(ctx.noise)
     if noise is None and ctx.noise is not None:
         raise ValueError(f"Plugins in a process of their own get no {ctx.noise.kind} noise model.")
     region = getattr(ctx, "region", None)
@@ -57,7 +57,7 @@ def context_from_json(data: Mapping[str, Any], **more: Any) -> Context:
     rest = rich(data["rest"], _nothing)
     if data["region"] is not None:
         rest["region"] = Region(*rich(data["region"], _nothing))
-    return Context(noise=noise_from_json(data["noise"]), **rest, **more)
+    return Context(noise=noise_text.from_json(data["noise"]), **rest, **more)
 
 
 def serve(first: Mapping[str, Any], requests: IO[str], replies: int) -> int:

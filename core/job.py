@@ -23,7 +23,7 @@ from core.files import open_image, save_image
 from core.format import Output, UnreadableFile, UnwritableFile, suffix_of
 from core.image import Image, Levels
 from core.noise.estimate import measure, measure_flat
-from core.noise.model import PoissonGaussian
+from core.noise.model import Noise, PoissonGaussian
 from core.recipe import Recipe, to_json
 from core.registry import Registry
 from core.spill import scratch
@@ -135,7 +135,7 @@ class Pace:
 
 
 def denoised(
-    image: Image, noise: PoissonGaussian, recipe: Recipe, desk: Desk, cancelled: Stop
+    image: Image, noise: Noise, recipe: Recipe, desk: Desk, cancelled: Stop
 ) -> Iterator[Progress | Told | Image]:
     """The whole image, denoised: Progress up to 1.0, last the Image (itself, without steps).
 
@@ -180,7 +180,7 @@ class Export:
     """Denoise the whole image and write it; yields Progress, last an Exported."""
 
     image: Image
-    noise: PoissonGaussian
+    noise: Noise
     recipe: Recipe
     path: str
     look: Look = field(default_factory=Look)

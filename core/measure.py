@@ -100,9 +100,8 @@ def statistics(
         b, a = _gather(pair[0], sites), _gather(pair[1], sites)
         k = black if black.size == 1 else _gather(np.broadcast_to(black, pair[0].shape), sites)
         fine = np.isfinite(a) & np.isfinite(b)
-        signal = np.where(fine, a - k.ravel(), np.float32(0))
         constant = np.full_like(a, np.nan_to_num(robust[0]))
-        sigma = noise.sigma(signal, index) if noise else constant
+        sigma = _gather(noise.sigma(pair[1] - black, index), sites) if noise else constant
         z = np.where(fine & (sigma > 0), (b - a) / np.maximum(sigma, 1e-30), 0).astype(np.float32)
         _scatter(scaled[0 if cfa else index], sites, z)
         if not fine.all():

@@ -5,16 +5,21 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
+
+import numpy as np
 
 from core import __version__
 from core.desk import Desk
 from core.format import UnreadableFile, UnwritableFile, suffix_of
 from core.image import Image
-from core.noise.model import PoissonGaussian
+from core.noise import text as noise_text
+from core.noise.model import Noise
+from core.noise.text import SYNTAX
 from core.places import cache_folder
-from core.recipe import Recipe, Step, noise_from_json, parse
+from core.recipe import Recipe, Step, parse
 from core.roster import Roster
 
 
@@ -43,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
         "--noise",
         default="auto",
         metavar="MODEL",
-        help="auto, gaussian:SIGMA, poisson-gaussian:GAIN,READ, or a FILE (`noise --json`)",
+        help=f"auto, {SYNTAX}; or a FILE (`noise --json`, a sigma per slice, a map of sigmas)",
     )
     run.add_argument("--axes", default="", help="axis letters of a plain array, such as zyx")
     run.add_argument(
@@ -109,7 +114,7 @@ def _choose_device(name: str, desk: Desk) -> None:
         raise Usage(str(error)) from None
 
 
-def make_recipe(args: argparse.Namespace, desk: Desk) -> tuple[Recipe, PoissonGaussian | None]:
+def make_recipe(args: argparse.Namespace, desk: Desk) -> tuple[Recipe, Noise | None]:
     """What the options ask for; the empty recipe stands for auto. `--set` wins over `--recipe`."""
     methods = desk.registry.methods
     recipe, noise = Recipe(), None
@@ -130,7 +135,7 @@ def make_recipe(args: argparse.Namespace, desk: Desk) -> tuple[Recipe, PoissonGa
             raise Usage("--amount lies between 0 and 1")
         recipe = recipe.with_amount(args.amount)
     if args.noise != "auto":
-        noise = _noise_option(args.noise)
+        noise = _noise_option(args.noise, lambda path: open_file(desk, path))
     return recipe, noise
 
 
@@ -153,24 +158,38 @@ def _with_settings(settings: list[str], recipe: Recipe, methods: Any) -> Recipe:
     return Recipe((*recipe.steps[:-1], Step(method, last.amount)))
 
 
-def _noise_option(text: str) -> PoissonGaussian:
-    kind, _, numbers = text.partition(":")
+def _noise_option(text: str, load: Callable[[str], Image]) -> Noise:
+    """A model that was typed, or from a file: JSON, one sigma for each slice, or a map."""
+    kinds = SYNTAX.replace(" or ", ", ").split(", ")
+    if any(text.startswith(kind.partition(":")[0] + ":") for kind in kinds):
+        try:
+            return noise_text.parse(text)
+        except ValueError as error:
+            raise Usage(f"--noise {text!r} cannot be used: {error}") from None
     try:
-        if kind == "gaussian":
-            return PoissonGaussian((0.0,), (float(numbers),))
-        if kind == "poisson-gaussian":
-            gain, read = map(float, numbers.split(","))
-            return PoissonGaussian((gain,), (read,))
-        data = json.loads(Path(text).read_text("utf-8"))
-        found = noise_from_json(data.get("noise", data))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        found = None
-    if found is None:
-        raise Usage(
-            f"--noise {text!r} is neither auto, gaussian:SIGMA, poisson-gaussian:GAIN,READ, "
-            "nor a file with a noise model"
-        )
-    return found
+        if Path(text).suffix.lower() not in (".json", ".txt", ".csv"):
+            return _noise_image(load(text))
+        given = Path(text).read_text("utf-8")
+        if Path(text).suffix.lower() == ".json":
+            data = json.loads(given)
+            found = noise_text.from_json(data.get("noise", data))
+            if found is not None:
+                return found
+        else:
+            return noise_text.per_slice(np.array(given.replace(",", " ").split(), np.float64))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, UnreadableFile):
+        pass
+    raise Usage(f"--noise {text!r} is neither auto, {SYNTAX}, nor a file with a noise model")
+
+
+def _noise_image(image: Image) -> Noise:
+    """Sigmas: one for each slice, a picture of them, or a volume of them."""
+    values = np.asarray(image.samples[...], np.float32)
+    if 1 in values.shape[-2:]:
+        return noise_text.per_slice(values)
+    if values.ndim > 3:
+        raise ValueError("a noise map has at most three axes")
+    return noise_text.mapped(values, image.axes[0] if values.ndim == 3 else "")
 
 
 def targets(args: argparse.Namespace, desk: Desk) -> list[tuple[str, Path]]:

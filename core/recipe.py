@@ -10,7 +10,8 @@ from typing import Any, cast
 from core.image import Image
 from core.mask import Mask
 from core.method import Method
-from core.noise.model import Noise, PoissonGaussian
+from core.noise import text as noise_text
+from core.noise.model import Noise
 
 FORMAT = 1  # of the recipe file; raised when older programs could misread it
 
@@ -75,12 +76,12 @@ def to_json(recipe: Recipe, noise: Noise | None = None) -> dict[str, Any]:
         }
         for step in recipe.steps
     ]
-    return {"sordino": FORMAT, "noise": noise_to_json(noise), "steps": steps}
+    return {"sordino": FORMAT, "noise": noise_text.to_json(noise), "steps": steps}
 
 
 def from_json(
     data: object, methods: Mapping[str, type[Method]], load: Callable[[str], Image] | None = None
-) -> tuple[Recipe, PoissonGaussian | None]:
+) -> tuple[Recipe, Noise | None]:
     """Recipe and noise model (None = measure it) from parsed JSON. Raises BadRecipe.
 
     `load` opens the images that masks and inputs name.
@@ -90,7 +91,7 @@ def from_json(
         raise BadRecipe(f'This is not a recipe: it needs "sordino": {FORMAT} at its top.')
     try:
         steps = tuple(_step(entry, methods, load) for entry in table["steps"])
-        return Recipe(steps), noise_from_json(table.get("noise"))
+        return Recipe(steps), noise_text.from_json(table.get("noise"))
     except BadRecipe:
         raise
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -99,7 +100,7 @@ def from_json(
 
 def parse(
     text: str, methods: Mapping[str, type[Method]], load: Callable[[str], Image] | None = None
-) -> tuple[Recipe, PoissonGaussian | None]:
+) -> tuple[Recipe, Noise | None]:
     """from_json() of a file's text."""
     try:
         return from_json(json.loads(text), methods, load)
@@ -128,22 +129,3 @@ def _step(
     images = {str(path): load(str(path)) for path in paths} if load else {}
     found = Mask.from_json(mask, images) if mask else None
     return Step(method, amount, found, tuple((n, images[str(p)]) for n, p in inputs.items()))
-
-
-def noise_to_json(noise: Noise | None) -> dict[str, Any] | None:
-    """A noise model as plain data (None: to be measured)."""
-    if not isinstance(noise, PoissonGaussian):
-        return None
-    return {"model": noise.kind, "gain": list(noise.gain), "read": list(noise.read)}
-
-
-def noise_from_json(data: Mapping[str, Any] | None) -> PoissonGaussian | None:
-    """The reverse of noise_to_json(). Raises ValueError."""
-    if data is None:
-        return None
-    if data.get("model") != PoissonGaussian.kind:
-        raise ValueError(f"unknown noise model {data.get('model')!r}")
-    if "channels" in data:  # what `sordino noise --json` printed
-        pairs = [(float(c["gain"]), float(c["read"])) for c in data["channels"]]
-        return PoissonGaussian(tuple(g for g, _ in pairs), tuple(r for _, r in pairs))
-    return PoissonGaussian(tuple(map(float, data["gain"])), tuple(map(float, data["read"])))

@@ -19,7 +19,7 @@ from core.desk import Desk
 from core.image import Array, Image, Pixels
 from core.method import Cancelled, Context, Planes
 from core.noise.model import Noise, PoissonGaussian
-from core.ops.domain import Domain, Models, filled, lost
+from core.ops.domain import Domain, filled, lost
 from core.part import Part, seen
 from core.plan import Plan, plan
 from core.recipe import Recipe, Step
@@ -105,7 +105,9 @@ class Renderer:
         planes = self.plans[index].packing.planes
         count = max(planes) + 1
         white = PoissonGaussian((0.0,) * count, (1.0,) * count)
-        noise = white if self.plans[index].method.domain == "white" else self.noise
+        noise = white
+        if self.plans[index].method.domain == "signal":
+            noise = self._noise(region) if region else self.noise
         return Context(noise, planes, torch, 1, self._stopped, region)
 
     def _stopped(self) -> bool:
@@ -271,10 +273,13 @@ class Renderer:
         place = runner.here
         need = laid.need(region.aligned(laid.align))
         source, deep = laid.flat(self._source(index, need))
-        inner, _ = laid.flat(before)
+        inner, middle = laid.flat(before)
         lane = runner.lane(place)
-        models, size = self._models(laid), (self.image.height, self.image.width)
-        domain = Domain(laid.packing, self.image.levels, models, place.torch, lane, size)
+        size = self.image.height, self.image.width
+        blank = Domain(laid.packing, self.image.levels, (), place.torch, lane, size)
+        white, letters = laid.method.domain == "white", laid.letters[1]
+        domain = blank.over(self._noise(need) if white else None, letters, deep)
+        back = blank.over(self._noise(region) if white else None, letters, middle)
         context = self._context(index, place.torch, need)
         context.check()
         shape = region.shape(self.image.axes, self.image.pixels.shape)
@@ -288,34 +293,25 @@ class Renderer:
                 if values is planes:
                     flat = inner.astype(np.float32)  # the unbiased inverse is none of what was kept
                 elif name == "image":
-                    flat = domain.leave(laid.apart(values, deep), inner, region.y0, region.x0, halo)
+                    flat = back.leave(laid.apart(values, deep), inner, region.y0, region.x0, halo)
                 else:
                     flat = domain.plain(laid.apart(values, deep), inner, halo)
                 layers[name] = np.ascontiguousarray(laid.stored(flat, shape))
         return layers
 
-    def _models(self, laid: Plan) -> Models:
-        """(gain, read) of every plane; (0, 1) leaves the signal as it is."""
-        colors = laid.packing.planes
-        if laid.method.domain == "signal":
-            return ((0.0, 1.0),) * len(colors)
-        if not isinstance(self.noise, PoissonGaussian):
-            raise ValueError(
-                f"Methods on stabilised planes cannot use a {self.noise.kind} noise model."
-            )
-        return tuple(self.noise.of(color) for color in colors)
+    def _noise(self, region: Region) -> Noise:
+        return self.noise.over(region, self.image.axes, self.image.pixels.shape)
 
     def _inputs(self, index: int, domain: Domain, need: Region) -> dict[str, Planes]:
         """Further images of a step over the tile, above black, packed as it is."""
         laid, step = self.plans[index], self.recipe.steps[index]
         found: dict[str, Planes] = {}
-        signal = ((0.0, 1.0),) * len(laid.packing.planes)
         for name, image in step.inputs:
             if image.pixels.shape != self.image.pixels.shape:
                 raise ValueError(f"The {name} image must have the size of the picture.")
             known = self._known(index, need, lambda _, image=image: image.samples)
             flat, deep = laid.flat(known)
-            theirs = replace(domain, levels=image.levels, models=signal)
+            theirs = replace(domain, levels=image.levels).over(None)
             found[name] = laid.together(theirs.enter(flat, need.y0, need.x0), deep)
         return found
 

@@ -23,7 +23,7 @@ from core.develop import (
 )
 from core.image import Array, Image
 from core.job import Pace, Progress, Stop, Told, told
-from core.noise.model import PoissonGaussian
+from core.noise.model import Noise
 from core.recipe import Recipe
 from core.tiles import Region, tiles
 
@@ -68,7 +68,7 @@ class ShowAfter:
     """The denoised image. With `coarse`, a binned proxy with its own noise model, at once."""
 
     image: Image
-    noise: PoissonGaussian
+    noise: Noise
     recipe: Recipe
     region: Region
     level: int
@@ -105,7 +105,7 @@ class ShowAfter:
         desk: Desk,
         cancelled: Stop,
         image: Image,
-        noise: PoissonGaussian,
+        noise: Noise,
         region: Region,
         level: int,
     ) -> Iterator[Shown | Progress | Told]:
@@ -214,7 +214,7 @@ class Judge:
     """Statistics of a region before and after; large regions are judged by their centre."""
 
     image: Image
-    noise: PoissonGaussian
+    noise: Noise
     recipe: Recipe
     region: Region
     worker: ClassVar[str] = "compute"
@@ -230,7 +230,8 @@ class Judge:
 
             renderer = Renderer(self.image, self.noise, self.recipe, desk, cancelled)
             after = assemble(renderer, region)
-        yield region, statistics(before, after, self.image, region, self.noise)
+        noise = self.noise.over(region, self.image.axes, self.image.pixels.shape)
+        yield region, statistics(before, after, self.image, region, noise)
 
 
 def _seen(image: Image, region: Region, look: Look) -> Region:

@@ -19,7 +19,7 @@ from core.format import Output
 from core.image import Image
 from core.job import Progress, Told, sentence
 from core.method import Cancelled, Method
-from core.noise.model import PoissonGaussian
+from core.noise.model import Noise
 from core.recipe import Recipe
 from gui.bridge import Bridge
 
@@ -47,7 +47,7 @@ class Settings:
     """How a file is denoised; no recipe: chosen for each file."""
 
     recipe: Recipe | None = None
-    noise: PoissonGaussian | None = None  # None: measured in each file
+    noise: Noise | None = None  # None: measured in each file
     look: Look | None = None
 
 

@@ -27,7 +27,7 @@ from core.job import (
     sentence,
 )
 from core.method import Cancelled
-from core.noise.model import Measured
+from core.noise.measured import Measured
 from core.show import Judge, ShowAfter, ShowBefore, Shown
 from core.tiles import Region
 from gui.again import LANE, Again

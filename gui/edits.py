@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from core.choose import choose
 from core.method import Method
-from core.noise.model import PoissonGaussian
+from core.noise.model import Noise
 from core.recipe import Recipe, Step
 from core.registry import Registry
 from core.tiles import Region, Span
@@ -66,7 +66,7 @@ class Edits:
             exposure = min(max(d.look.exposure + by, -EXPOSURES), EXPOSURES)
             self._session.edit(look=replace(d.look, exposure=exposure))
 
-    def noise(self, model: PoissonGaussian) -> None:
+    def noise(self, model: Noise) -> None:
         """A noise model that was typed."""
         self._session.edit(noise=model, origin=Origin.TYPED)
 

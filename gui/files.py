@@ -11,7 +11,7 @@ from PySide6.QtCore import QSettings, QStandardPaths
 
 from core.image import Image
 from core.method import Method
-from core.noise.model import PoissonGaussian
+from core.noise.model import Noise
 from core.recipe import BadRecipe, Recipe, parse, to_json
 
 RECENT = 10
@@ -53,7 +53,7 @@ class Memory:
         name = hashlib.blake2b(str(Path(image.path).resolve()).encode(), digest_size=16)
         return self._where / f"{name.hexdigest()}.json"
 
-    def save(self, image: Image, recipe: Recipe, noise: PoissonGaussian | None) -> None:
+    def save(self, image: Image, recipe: Recipe, noise: Noise | None) -> None:
         """Keep; a full disk is no reason to bother the user."""
         if not image.path or not recipe.steps:
             return
@@ -65,7 +65,7 @@ class Memory:
 
     def load(
         self, image: Image, methods: Mapping[str, type[Method]]
-    ) -> tuple[Recipe, PoissonGaussian | None] | None:
+    ) -> tuple[Recipe, Noise | None] | None:
         """What was kept, if it can still be used."""
         try:
             return parse(self._file(image).read_text("utf-8"), methods)

@@ -18,7 +18,8 @@ from PySide6.QtWidgets import (
 )
 
 from core.method import Control
-from core.noise.model import CANNOT_TELL, DOUBTFUL, GOOD, ChannelFit, Measured, PoissonGaussian
+from core.noise.measured import CANNOT_TELL, DOUBTFUL, GOOD, ChannelFit, Measured
+from core.noise.model import Noise, PoissonGaussian
 from gui import theme
 from gui.controls import NumberEdit
 from gui.numbers import text
@@ -162,7 +163,7 @@ class NoisePanel(QWidget):
 
     def set_value(
         self,
-        model: PoissonGaussian | None,
+        noise: Noise | None,
         measured: Measured | None = None,
         source: str = "",
         channels: str = "",
@@ -173,6 +174,7 @@ class NoisePanel(QWidget):
         `channels` has a letter a row (default: the measured channels), `unit` is that of the
         pixels. None: nothing is known yet.
         """
+        model = noise if isinstance(noise, PoissonGaussian) else None
         fits: Sequence[ChannelFit | None] = measured.channels if measured else ()
         names = channels or "".join(fit.name[:1] for fit in fits if fit) or "Y"
         if names != "".join(one.name for one in self.rows) or unit != self.unit:

@@ -10,7 +10,8 @@ from PySide6.QtCore import QObject, Signal
 
 from core.develop import Look
 from core.image import Image
-from core.noise.model import Measured, PoissonGaussian
+from core.noise.measured import Measured
+from core.noise.model import Noise
 from core.recipe import Recipe
 from core.tiles import Region, Span
 
@@ -32,7 +33,7 @@ class Document:
 
     image: Image
     recipe: Recipe = field(default_factory=Recipe)
-    noise: PoissonGaussian | None = None  # None: not measured yet
+    noise: Noise | None = None  # None: not measured yet
     measured: Measured | None = None
     origin: Origin = Origin.MEASURED
     locked: bool = False  # the noise model stays as it is

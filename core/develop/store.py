@@ -27,7 +27,7 @@ from core.develop.demosaic import (
 )
 from core.develop.look import Look, Triple, settle
 from core.image import Array, Image, Levels, Pixels
-from core.noise.model import PoissonGaussian
+from core.noise.model import Noise
 from core.tiles import Region, Span, cut
 
 PEDESTAL = 4096
@@ -267,14 +267,8 @@ def _binned(signal: Array, image: Image, area: Region, level: int) -> Array:
     return binned if signal.ndim == 3 else binned[0]
 
 
-def proxy_noise(noise: PoissonGaussian, image: Image, level: int) -> PoissonGaussian:
-    """The noise model of `proxy(image, level)`: averaging n sites divides the variance by n."""
+def proxy_noise(noise: Noise, image: Image, level: int) -> Noise:
+    """The noise model of `proxy(image, level)`: of means over so many sites of each channel."""
     if image.cfa is not None:
-        counts = sites_per_superpixel(image.cfa, level)
-    else:
-        counts = (float(level * level),) * len(noise.gain)
-    pairs = [(noise.of(channel), n) for channel, n in enumerate(counts)]
-    return PoissonGaussian(
-        gain=tuple(gain / n for (gain, _), n in pairs),
-        read=tuple(read / n**0.5 for (_, read), n in pairs),
-    )
+        return noise.averaged(sites_per_superpixel(image.cfa, level))
+    return noise.averaged((float(level * level),) * max(len(image.channels), 1))

@@ -14,7 +14,8 @@ import numpy as np
 
 from core.image import Image
 from core.noise.blocks import F32, F64, Bools, Energies, Sample, names, planes, sample
-from core.noise.model import CANNOT_TELL, DOUBTFUL, GOOD, ChannelFit, Measured, PoissonGaussian
+from core.noise.measured import CANNOT_TELL, DOUBTFUL, GOOD, ChannelFit, Measured
+from core.noise.model import PoissonGaussian
 from core.tiles import Region
 
 LEVELS = np.array([0.05, 0.18, 0.70])  # of the range: where the predicted sigma must be right

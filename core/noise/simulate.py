@@ -73,3 +73,77 @@ def _read_noise(
     spread = 1 / (1 + 2 * power) - math.gamma(power + 1) ** 2 / math.gamma(2 * power + 2)
     sigma = math.sqrt(2 * spread) / abs(power)
     return (u**power - (1 - u) ** power) / (power * sigma)
+
+
+def magnitude(
+    signal: Floats, scale: float, rng: np.random.Generator, coils: int = 1, averages: int = 1
+) -> NDArray[np.float32]:
+    """What an MR scanner stores for a true `signal`, any shape: Rician, or noncentral chi.
+
+    Complex noise of `scale` per part in each of `coils` receivers, the root of the sum of squares,
+    the mean of `averages` such images. For `signal` given as the root of the sum over the coils.
+    Model: H. Gudbjartsson and S. Patz, Magn. Reson. Med. 34, 1995.
+    """
+    if scale < 0 or coils < 1 or averages < 1:
+        raise ValueError("the noise is not negative, coils and averages are at least 1")
+    total = np.zeros(np.shape(signal), np.float64)
+    for _ in range(averages):
+        squares = np.square(signal + scale * rng.standard_normal(total.shape))
+        squares += scale**2 * rng.chisquare(2 * coils - 1, total.shape)
+        total += np.sqrt(squares)
+    return (total / averages).astype(np.float32)
+
+
+def speckle(
+    signal: Floats,
+    looks: float,
+    rng: np.random.Generator,
+    envelope: bool = False,
+    size: tuple[float, float] = (0.0, 0.0),
+) -> NDArray[np.float32]:
+    """Intensities (or envelopes) of mean `signal`, shape (..., H, W), under speckle of `looks`.
+
+    `size` is the standard deviation in pixels, along y and x, of the Gaussian pulse that correlates
+    it; then `looks` is a whole number. Model: J. Goodman, J. Opt. Soc. Am. 66, 1976.
+    """
+    if looks <= 0 or min(size) < 0 or (max(size) > 0 and looks != int(looks)):
+        raise ValueError("looks are more than 0, and whole where the speckle is correlated")
+    shape = np.shape(signal)
+    if max(size) > 0:
+        power = np.zeros(shape, np.float64)
+        for _ in range(2 * int(looks)):
+            power += np.square(_pulses(shape, size, rng)) / (2 * looks)
+    else:
+        power = rng.gamma(looks, 1 / looks, shape)
+    if envelope:
+        power = np.sqrt(power) / math.exp(math.lgamma(looks + 0.5) - math.lgamma(looks))
+        power *= math.sqrt(looks)
+    return (np.asarray(signal, np.float64) * power).astype(np.float32)
+
+
+def log_speckle(
+    signal: Floats,
+    scale: float,
+    rng: np.random.Generator,
+    size: tuple[float, float] = (0.0, 0.0),
+) -> NDArray[np.float32]:
+    """B-mode: log-compressed envelopes of mean `signal`, (..., H, W), standard deviation `scale`.
+
+    Fully developed (Rayleigh) speckle, correlated by a pulse of `size`; see `speckle`.
+    """
+    factor = speckle(np.ones(np.shape(signal)), 1, rng, True, size).astype(np.float64)
+    logs = np.log(np.maximum(factor, 1e-30)) + 0.5772156649 / 2 + math.log(math.sqrt(math.pi) / 2)
+    return (signal + scale * logs * (math.sqrt(24) / math.pi)).astype(np.float32)
+
+
+def _pulses(
+    shape: tuple[int, ...], size: tuple[float, float], rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Gaussian noise of variance 1, smoothed around (periodic) by a Gaussian pulse."""
+    reply = [
+        np.exp(-2 * (math.pi * s * np.fft.fftfreq(n)) ** 2)
+        for n, s in zip(shape[-2:], size, strict=True)
+    ]
+    gain = reply[0][:, None] * reply[1][None, :]
+    waves = np.fft.ifft2(np.fft.fft2(rng.standard_normal(shape)) * gain).real
+    return waves / math.sqrt(float(np.mean(gain**2)))

@@ -6,20 +6,33 @@ Poisson-Gaussian noise", IEEE TIP 2013; Anscombe, Biometrika 1948.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from math import lgamma, sqrt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from core.method import Planes
 
 if TYPE_CHECKING:
     import torch
 
 STEP = 1 / 32  # of the table, in noise standard deviations
 SMALL = 1e-6  # stands in for the standard deviation of a noise-free signal
+
+
+class Curve(Protocol):
+    """A transform after which noise is white with sigma 1. Arrays and tensors, any shape."""
+
+    def forward(self, x: Planes) -> Planes:
+        """Signal above black to stabilised values, float32, same shape; the input stays."""
+        ...
+
+    def inverse(self, y: Planes) -> Planes:
+        """Expected stabilised values to the expected (true) signal, same shape."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -66,27 +79,53 @@ class Vst:
         return _bias(self.gain, self.read)
 
 
-def forward(x: torch.Tensor, models: Sequence[tuple[float, float]]) -> torch.Tensor:
-    """Stabilise (N, P, H, W) planes, each by its own (gain, read)."""
+Curves = tuple[tuple[Curve, ...], ...]  # of every plane; a row per slice, or one for all
+
+
+def forward(x: torch.Tensor, curves: Curves) -> torch.Tensor:
+    """Stabilise (D, P, H, W) planes, each by its own curve."""
     import torch
 
-    return torch.stack([vst(*m).forward(x[:, p]) for p, m in enumerate(models)], 1)
+    if len(curves) == 1:
+        return torch.stack([c.forward(x[:, p]) for p, c in enumerate(curves[0])], 1)
+    if (factors := _factors(x, curves)) is not None:
+        return x / factors
+    rows = [
+        torch.stack([c.forward(x[d, p]) for p, c in enumerate(r)]) for d, r in enumerate(curves)
+    ]
+    return torch.stack(rows)
 
 
-def inverse(y: torch.Tensor, models: Sequence[tuple[float, float]]) -> torch.Tensor:
-    """Undo `forward` on (N, P, H, W) denoised planes."""
+def inverse(y: torch.Tensor, curves: Curves) -> torch.Tensor:
+    """Undo `forward` on (D, P, H, W) denoised planes."""
     import torch
 
-    return torch.stack([vst(*m).inverse(y[:, p]) for p, m in enumerate(models)], 1)
+    if len(curves) == 1:
+        return torch.stack([c.inverse(y[:, p]) for p, c in enumerate(curves[0])], 1)
+    if (factors := _factors(y, curves)) is not None:
+        return y * factors
+    rows = [
+        torch.stack([c.inverse(y[d, p]) for p, c in enumerate(r)]) for d, r in enumerate(curves)
+    ]
+    return torch.stack(rows)
 
 
-@lru_cache(maxsize=64)
-def tables(models: tuple[tuple[float, float], ...]) -> NDArray[np.float32]:
-    """What the kernels of core.ops.planes_cpu know of each plane's (gain, read), one row each.
+def _factors(x: torch.Tensor, curves: Curves) -> torch.Tensor | None:
+    """The sigma of each plane (D, P, 1, 1), where that is all: Gaussian noise."""
+    rows = [[c.root for c in r if isinstance(c, Vst) and c.gain <= 0] for r in curves]
+    if any(len(row) < len(r) for row, r in zip(rows, curves, strict=True)):
+        return None
+    return x.new_tensor(rows)[..., None, None]
 
-    gain, root, where the bias table starts, 1 / its step, its length, the table.
+
+@lru_cache(maxsize=1024)
+def tables(curves: tuple[Curve, ...]) -> NDArray[np.float32]:
+    """What the kernels of core.ops.planes_cpu know of each plane's curve, one row each.
+
+    gain, root, where the bias table starts, 1 / its step, its length, the table. Of another curve
+    than a `Vst` they know nothing: to them it is the signal itself.
     """
-    found = [vst(*model) for model in models]
+    found = [c if isinstance(c, Vst) else SIGNAL for c in curves]
     bias = [v.bias if v.gain > 0 else (0.0, np.zeros(2, np.float32)) for v in found]
     rows = np.zeros((len(found), 5 + max(len(table) for _, table in bias)), np.float32)
     for row, v, (start, table) in zip(rows, found, bias, strict=True):
@@ -95,13 +134,16 @@ def tables(models: tuple[tuple[float, float], ...]) -> NDArray[np.float32]:
     return rows
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=1024)
 def vst(gain: float, read: float) -> Vst:
     """The transform of a noise model; its table is computed once."""
     return Vst(float(gain), float(read))
 
 
-@lru_cache(maxsize=64)
+SIGNAL = vst(0.0, 1.0)  # leaves it as it is
+
+
+@lru_cache(maxsize=1024)
 def _bias(gain: float, read: float) -> tuple[float, NDArray[np.float32]]:
     # in electrons: counts k of mean m, read noise s; past `top` the asymptotic bias gain/4 holds
     s = read / gain

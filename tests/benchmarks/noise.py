@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from core.image import Cfa, Image, Levels
 from core.noise.estimate import measure
-from core.noise.model import GOOD, ChannelFit
+from core.noise.measured import GOOD, ChannelFit
 from core.noise.simulate import mosaic, sensor
 
 BAYER = Cfa(((0, 1), (1, 2)))

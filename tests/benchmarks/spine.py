@@ -70,10 +70,9 @@ def main() -> None:
     whole = Region.whole(image.height, image.width)
     laid = plan(recipe.steps[0].method, image)
     colors = laid.packing.planes
-    models = tuple(noise.of(color) for color in colors)
-    white = PoissonGaussian((0.0,) * len(models), (1.0,) * len(models))
+    white = PoissonGaussian((0.0,) * len(colors), (1.0,) * len(colors))
     context = Context(white, colors, "cpu", 1, lambda: False)
-    domain = Domain(laid.packing, image.levels, models)
+    domain = Domain(laid.packing, image.levels).over(noise)
     given: list[tuple[Region, Array, Array]] = []
     for region in tiles(whole, laid.grid, image.height, image.width):
         need = laid.need(region.aligned(laid.align))

@@ -11,7 +11,7 @@ import pytest
 
 from core.image import Cfa, Image, Levels
 from core.noise.estimate import measure, measure_flat
-from core.noise.model import CANNOT_TELL, DOUBTFUL, GOOD
+from core.noise.measured import CANNOT_TELL, DOUBTFUL, GOOD
 from core.noise.simulate import mosaic, sensor
 from core.tiles import Region
 

@@ -208,9 +208,9 @@ def test_domain_has_the_same_planes_in_torch(cfa: Cfa | None, black: Any, model:
     channels = 1 if cfa else 2
     stored = rng.integers(0, 1000, (2, channels, edge, 2 * edge)).astype(np.uint16)
     stored[0, 0, edge // 2 : edge // 2 + 3, : packed.phase] = 1000
-    levels, models = Levels(black, 1000.0), (model,) * len(packed.planes)
+    levels, curves = Levels(black, 1000.0), ((vst.vst(*model),) * len(packed.planes),)
     y0, x0 = 3 * packed.phase, 5 * packed.phase
-    fast, plain = Domain(packed, levels, models), Domain(packed, levels, models)
+    fast, plain = Domain(packed, levels, curves), Domain(packed, levels, curves)
     planes, tensors = fast.enter(stored, y0, x0), plain._enter_torch(stored, y0, x0)
     np.testing.assert_allclose(planes, tensors, rtol=1e-5, atol=1e-5)
     cells = packed.cells

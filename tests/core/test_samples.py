@@ -14,7 +14,7 @@ import resources
 from core.files import open_image
 from core.image import Image
 from core.noise.estimate import measure
-from core.noise.model import GOOD
+from core.noise.measured import GOOD
 from core.registry import load
 from resources.samples import make
 from resources.samples.scene import render

@@ -9,7 +9,8 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
-from core.noise.model import CANNOT_TELL, DOUBTFUL, GOOD, ChannelFit, Measured, PoissonGaussian
+from core.noise.measured import CANNOT_TELL, DOUBTFUL, GOOD, ChannelFit, Measured
+from core.noise.model import PoissonGaussian
 from gui import theme
 from gui.noise_panel import NoisePanel
 from gui.plots import Curve
