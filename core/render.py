@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from core import areas
 from core.desk import Desk
 from core.image import Array, Image, Pixels
 from core.method import Cancelled, Context, Planes
@@ -226,7 +227,7 @@ class Renderer:
         before = layers.pop("before", None)
         if before is None:
             before = self._input(index, region)  # the image's own pixels: nothing was stored
-        return Tile(region, before, layers.pop("image"), layers)
+        return self._made(region, before, layers)
 
     def _tile(self, index: int, region: Region) -> Tile:
         known = self._cached(index, region)
@@ -234,12 +235,19 @@ class Renderer:
             return known
         begin, key = time.perf_counter(), self._key(index, region)
         before = self._input(index, region)
+        if areas.untouched(self.image, region):
+            return self._made(region, before, {"image": before.astype(np.float32)})
         layers = self._blended(index, region) if self.plans[index].blend else None
         layers = layers or self._patch(index, region, before)
         if key == self._key(index, region):  # else a device failed meanwhile: it is mixed
             kept = {**layers, "before": before} if index else layers
             self.cache.put(key, tuple(kept.items()), time.perf_counter() - begin)
-        return Tile(region, before, layers.pop("image"), layers)
+        return self._made(region, before, layers)
+
+    def _made(self, region: Region, before: Array, layers: Layers) -> Tile:
+        """What lies outside of the areas that may change stays, bit by bit."""
+        after = areas.kept(self.image, region, before, layers.pop("image"))
+        return Tile(region, before, after, layers)
 
     def _blended(self, index: int, region: Region) -> Layers:
         """A tile from the patches that overlap there, each as much as its place in it says."""

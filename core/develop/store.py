@@ -14,6 +14,7 @@ from math import lcm
 import numpy as np
 from numpy.typing import NDArray
 
+from core.areas import coarser
 from core.develop import envelope as bmode
 from core.develop.demosaic import (
     U16,
@@ -251,6 +252,7 @@ def proxy(image: Image, level: int) -> Image:
         kind="linear" if above else image.kind,
         levels=Levels(white=white) if above else image.levels,
         cfa=None,
+        meta=coarser(image.meta, level),
     )
 
 

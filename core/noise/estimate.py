@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from core.areas import largest
 from core.image import Image
 from core.noise.blocks import F32, F64, Bools, Energies, Sample, names, planes, sample
 from core.noise.measured import CANNOT_TELL, DOUBTFUL, GOOD, ChannelFit, Measured
@@ -62,7 +63,7 @@ def measure(image: Image, region: Region | None = None) -> Measured:
     cannot be measured says so and carries a usable fallback (Gaussian noise).
     """
     whole = Region.whole(image.height, image.width)
-    area = (region or whole).meet(whole)
+    area = (region or largest(image) or whole).meet(whole)
     found = sample(image, area)
     if found is None:
         return _fallback(image, area, _EMPTY)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Make Sordino's sample RAW files: SYNTHETIC pictures of a still life that never was.
+"""Make Sordino's samples: RAW files of a still life that never was, an ultrasound clip.
 
     python resources/samples/make.py [FOLDER] [--truth]
 
@@ -27,6 +27,7 @@ if __name__ == "__main__":
 from core.format import Output  # noqa: E402
 from core.image import Cfa, Color, Image, Levels  # noqa: E402
 from core.noise.simulate import mosaic, sensor  # noqa: E402
+from resources.samples import clip  # noqa: E402
 from resources.samples.scene import render  # noqa: E402
 
 Floats = NDArray[np.floating[Any]]
@@ -106,7 +107,9 @@ def main() -> None:
     parser.add_argument("--truth", action="store_true", help="write the noise-free mosaics, too")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
-    for path in make(options.folder, clean=options.truth):
+    made = make(options.folder, clean=options.truth)
+    made.append(clip.make(options.folder, clean=options.truth))
+    for path in made:
         print(f"{path} {path.stat().st_size / 1e6:.2f} MB")
 
 

@@ -107,5 +107,4 @@ def _kind(series: Any) -> str:
     head = series.head
     if head.colour:
         return "display"
-    moving = "t" in series.stack.axes and head.data.get("Modality") in ("US", "IVUS")
-    return "clip" if moving else "scan"
+    return "clip" if head.data.get("Modality") in ("US", "IVUS") else "scan"

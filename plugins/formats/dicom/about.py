@@ -10,6 +10,7 @@ from core.image import Array
 from plugins.formats.dicom.geometry import Groups
 from plugins.formats.dicom.head import BIG, DEFLATED, UNDEFINED, Head, get, inflated, numbers, text
 from plugins.formats.dicom.pixels import kind_of
+from plugins.formats.dicom.regions import regions_of
 from plugins.formats.dicom.series import Series
 
 # Who the patient is and who looked after them: hidden unless asked for, and emptied by --strip.
@@ -71,7 +72,13 @@ def about(series: Series) -> dict[str, Any]:
     window = window_of(series)
     if window:
         meta["window"] = window
+    regions = regions_of(data)
+    if regions:
+        meta["regions"] = regions
     warnings = list(series.warnings)
+    if text(data, "BurnedInAnnotation") == "YES":
+        meta["burnt_in"] = True
+        warnings.append("Names or dates may be burnt into the picture: look before you pass it on.")
     if get(data, "ModalityLUTSequence"):
         warnings.append("The file has a table (Modality LUT): values are shown as stored.")
     if warnings:

@@ -11,6 +11,7 @@ import numpy as np
 from core import __version__
 from core.format import UnwritableFile
 from core.image import Array, Image, Pixels
+from plugins.formats.dicom.regions import put
 from plugins.formats.dicom.slices import save
 
 CAPTURE = "1.2.840.10008.5.1.4.1.1.7"  # a single picture; .1 to .4 are multi-frame ones
@@ -52,6 +53,7 @@ def write_new(path: Path, image: Image, stored: Pixels) -> None:
     data.BitsAllocated = data.BitsStored = bits
     data.HighBit, data.PixelRepresentation = bits - 1, int(signed)
     _geometry(data, image)
+    put(data, image)
     if stack:
         data.NumberOfFrames = image.pixels.shape[image.axes.index(stack)]
     count = int(data.get("NumberOfFrames", 1))
