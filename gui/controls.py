@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPointF, QRectF, Qt, Signal
+from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import (
     QColor,
     QFocusEvent,
@@ -66,9 +66,36 @@ class Track(QSlider):
         self._grip = 0.0
         self._mark: float | None = None
         self._origin = 0.0
+        self._ticks: tuple[tuple[float, str], ...] = ()
+        self._done: tuple[tuple[float, float], ...] = ()
+        self._range: tuple[float, float] | None = None
+        self._empty = False
 
-    def set_position(self, position: float) -> None:
-        self.setValue(round(position * self.maximum()))
+    def set_position(self, position: float | None) -> None:
+        """None: there is no position, and no handle."""
+        if (position is None) != self._empty:
+            self._empty = position is None
+            self.update()
+        if position is not None:
+            self.setValue(round(position * self.maximum()))
+
+    def set_ticks(self, ticks: tuple[tuple[float, str], ...]) -> None:
+        """Places that are marked, each in a colour."""
+        if ticks != self._ticks:
+            self._ticks = ticks
+            self.update()
+
+    def set_done(self, spans: tuple[tuple[float, float], ...]) -> None:
+        """Parts of the slider that are underlined: what is ready."""
+        if spans != self._done:
+            self._done = spans
+            self.update()
+
+    def set_range(self, span: tuple[float, float] | None) -> None:
+        """A part of the slider between brackets."""
+        if span != self._range:
+            self._range = span
+            self.update()
 
     def set_mark(self, position: float | None) -> None:
         self._mark = position
@@ -118,6 +145,16 @@ class Track(QSlider):
         if steps := wheel_steps(event, self):
             self.stepped.emit(steps)
 
+    def event(self, event: QEvent) -> bool:
+        """Qt: keys that move the handle do not go to commands of the window."""
+        if event.type() == QEvent.Type.ShortcutOverride:
+            assert isinstance(event, QKeyEvent)
+            plain = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
+            if not plain and Qt.Key(event.key()) in (STEPS | ACROSS | ENDS):
+                event.accept()
+                return True
+        return super().event(event)
+
     def paintEvent(self, event: QPaintEvent) -> None:
         look = theme.colors()
         painter = QPainter(self)
@@ -132,7 +169,9 @@ class Track(QSlider):
         painter.setPen(QPen(QColor(look.edge), 1))
         bar(1, self.width() - 1, look.base)
         painter.setPen(Qt.PenStyle.NoPen)
-        bar(self._x(self._origin) if self._origin else 1, x, look.strong if on else look.edge)
+        if not self._empty:
+            bar(self._x(self._origin) if self._origin else 1, x, look.strong if on else look.edge)
+        self._paint_marks(painter, middle)
         if self._mark is not None:
             at = self._x(self._mark)
             tip = QPolygonF([QPointF(at, middle + 3), QPointF(at - 4, middle + 9)])
@@ -142,8 +181,30 @@ class Track(QSlider):
         held = self.isSliderDown() or self.underMouse()
         if self.hasFocus():
             painter.setPen(QPen(QColor(look.accent), 2))
+        if self._empty:
+            if self.hasFocus():
+                painter.setBrush(Qt.BrushStyle.NoBrush)
+                painter.drawRoundedRect(QRectF(self.rect()).adjusted(1, 2, -1, -2), 3, 3)
+            return
         painter.setBrush(QColor((look.bright if held else look.text) if on else look.dim))
         painter.drawEllipse(QPointF(x, middle), 6, 6)
+
+    def _paint_marks(self, painter: QPainter, middle: float) -> None:
+        look = theme.colors()
+        painter.setBrush(QColor(look.text))
+        for start, stop in self._done:
+            left, right = self._x(start), self._x(stop)
+            painter.drawRect(QRectF(left, self.height() - 3, max(right - left, 1.0), 2))
+        for position, color in self._ticks:
+            painter.setBrush(QColor(color))
+            painter.drawRect(QRectF(self._x(position) - 1.5, middle - 6, 3, 12))
+        if self._range is not None:
+            painter.setBrush(QColor(look.bright))
+            for position, way in zip(self._range, (1, -1), strict=True):
+                x = self._x(position)
+                painter.drawRect(QRectF(x - 1, 1, 2, self.height() - 2))
+                for y in (1, self.height() - 3):
+                    painter.drawRect(QRectF(min(x, x + 4 * way), y, 4, 2))
 
 
 class NumberEdit(QLineEdit):

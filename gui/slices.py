@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QSpinBox, QVBoxLayout, QWidge
 from core.image import Image
 from core.tiles import Span
 from gui.controls import Track
+from gui.places import places
 from gui.session import stack_sizes
 
 NAMES = {"z": "Depth", "t": "Time", "b": "Band", "q": "Index"}
@@ -18,13 +19,13 @@ NAMES = {"z": "Depth", "t": "Time", "b": "Band", "q": "Index"}
 class SliceRow(QWidget):
     """One axis: its letter, a slider, the slice's number (from 1) and how many there are."""
 
-    moved = Signal(int)  # from 0
+    moved = Signal(int)  # from 0; -1: the colours of several
 
     def __init__(self, axis: str, count: int) -> None:
         super().__init__()
         self.count = count
         name = NAMES.get(axis, "Axis")
-        tip = f"{name}: which slice along {axis}  (PageUp, PageDown, Alt+wheel)"
+        tip = f"{name}: which slice along {axis}  (Left, Right, PageUp, PageDown, Alt+wheel)"
         self.setToolTip(tip)
         label = QLabel(axis)
         label.setProperty("role", "heading")
@@ -34,10 +35,12 @@ class SliceRow(QWidget):
         self.number.setRange(1, count)
         self.number.setSuffix(f" / {count}")
         self.number.setKeyboardTracking(False)
+        self.place = QLabel()
+        self._places: list[str] = []
         line = QHBoxLayout(self)
         line.setContentsMargins(0, 0, 0, 0)
         line.setSpacing(8)
-        for part in (label, self.slider, self.number):
+        for part in (label, self.slider, self.place, self.number):
             line.addWidget(part, int(part is self.slider))
         self.slider.dragged.connect(lambda at: self.moved.emit(round(at * (count - 1))))
         self.slider.stepped.connect(self.step)
@@ -45,14 +48,25 @@ class SliceRow(QWidget):
 
     @property
     def value(self) -> int:
-        """The slice, from 0."""
+        """The slice, from 0; -1 where several are shown as colours."""
         return self.number.value() - 1
 
+    def set_places(self, words: list[str]) -> None:
+        """Where each slice lies: shown beside the slider."""
+        self._places = words
+        metrics = self.place.fontMetrics()
+        self.place.setMinimumWidth(max(map(metrics.horizontalAdvance, words), default=0))
+        self.place.setVisible(bool(words))
+
     def set_value(self, at: int) -> None:
-        """Show a slice; silent."""
+        """Show a slice (-1: colours of several); silent."""
         with QSignalBlocker(self.number):
+            if at < 0:
+                self.number.setRange(0, self.count)
+                self.number.setSpecialValueText(f"colours / {self.count}")
             self.number.setValue(at + 1)
-        self.slider.set_position(at / max(self.count - 1, 1))
+        self.slider.set_position(at / max(self.count - 1, 1) if at >= 0 else None)
+        self.place.setText(self._places[at] if 0 <= at < len(self._places) else "")
 
     def step(self, by: int) -> None:
         """Some slices on, or back; stops at the ends."""
@@ -84,13 +98,19 @@ class Slices(QWidget):
         self._active = max(len(self.rows) - 1, 0)
         for at, row in enumerate(self.rows):
             self._column.addWidget(row)
+            row.set_places(places(image, axes[at]) if image is not None else [])
             row.moved.connect(lambda value, at=at: self._move(at, value))
         self.setVisible(bool(self.rows))
 
     def set_front(self, front: Sequence[Span]) -> None:
-        """Show which slice is looked at; silent."""
-        for row, (at, _) in zip(self.rows, front, strict=False):
+        """Show which slice is looked at (none: colours of several bands); silent."""
+        for row, (at, _) in zip(self.rows, front or [(-1, 0)] * len(self.rows), strict=False):
             row.set_value(at)
+
+    @property
+    def active(self) -> SliceRow | None:
+        """The row that keys and wheel move."""
+        return self.rows[self._active] if self.rows else None
 
     def step(self, by: int) -> None:
         """Some slices on along the axis that was moved last."""
@@ -99,6 +119,6 @@ class Slices(QWidget):
 
     def _move(self, at: int, value: int) -> None:
         self._active = at
-        values = [row.value for row in self.rows]
+        values = [max(row.value, 0) for row in self.rows]
         values[at] = value
-        self.moved.emit(tuple((each, each + 1) for each in values))
+        self.moved.emit(tuple((each, each + 1) for each in values) if value >= 0 else ())
