@@ -37,17 +37,31 @@ XTRANS = Cfa(
 GAIN, READ, BLACK, WHITE = 4.0, 12.0, 512.0, 16383.0
 RAW_NOISE = PoissonGaussian((GAIN,) * 3, (READ,) * 3)
 KINDS = ("bayer", "xtrans", "rgb", "grey")
+VOLUMES = ("grey", "volume")  # for methods that take slices together
 SMALL = 60  # edge that stands in for "another tile size"
 
 
-@pytest.fixture(params=METHODS, scope="module")
+@pytest.fixture(scope="module")
 def method(request: pytest.FixtureRequest) -> Method:
     return METHODS[request.param]()
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture
 def kind(request: pytest.FixtureRequest) -> str:
     return request.param
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every kind of image for every method of pictures, volumes for those of volumes."""
+    if "kind" in metafunc.fixturenames:
+        cases = [
+            (name, kind)
+            for name, method in METHODS.items()
+            for kind in (VOLUMES if "z" in method.axes else KINDS)
+        ]
+        metafunc.parametrize(("method", "kind"), cases, indirect=True, scope="module")
+    elif "method" in metafunc.fixturenames:
+        metafunc.parametrize("method", METHODS, indirect=True, scope="module")
 
 
 def scene(height: int, width: int) -> Array:
@@ -69,9 +83,11 @@ def made(kind: str, height: int = 200, width: int = 260) -> tuple[Image, Poisson
         noisy = sensor(signal, GAIN, READ, rng, quantise=1, black=BLACK, white=WHITE)
         image = Image(noisy.astype(np.uint16), "yx", "mosaic", levels, cfa)
         return image, RAW_NOISE, signal + BLACK
-    truth = np.stack([clean, clean * 0.8, clean * 0.5]) if kind == "rgb" else clean
+    parts = {"rgb": (1, 0.8, 0.5), "volume": np.linspace(0.8, 1, 7)}.get(kind)
+    truth = clean if parts is None else np.stack([clean * part for part in parts])
     noisy = (truth + rng.normal(0, 0.05, truth.shape)).astype(np.float32)
-    return Image(noisy, "cyx" if kind == "rgb" else "yx"), gaussian(0.05), truth
+    axes = {"rgb": "cyx", "volume": "zyx"}.get(kind, "yx")
+    return Image(noisy, axes), gaussian(0.05), truth
 
 
 def gaussian(sigma: float) -> PoissonGaussian:
