@@ -6,15 +6,19 @@ from collections.abc import Mapping
 
 from core.image import Image
 from core.method import Method
+from core.ops.volume import is_volume
 from core.recipe import Recipe, Step
 
-BEST, FAST = "dct", "fast"
+BEST, FAST, VOLUME = "dct", "fast", "dct3d"
 LARGE = 60.0  # megapixels from which the fast method is the better start
 
 
 def choose(methods: Mapping[str, type[Method]], image: Image) -> tuple[Recipe, str]:
     """A recipe of one step at its defaults (they follow the measured noise), and the reason."""
-    if image.megapixels > LARGE and FAST in methods:
+    if image.kind == "scan" and VOLUME in methods and is_volume(image):
+        method = methods[VOLUME]()
+        why = f"{method.title}: the best of our tables for volumes, in their time."
+    elif image.megapixels > LARGE and FAST in methods:
         method = methods[FAST]()
         why = f"{method.title}: the image has {image.megapixels:.0f} megapixels."
     else:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from core.cache import Cache
+from core.choose import choose
 from core.desk import Desk
 from core.image import Array, Image
 from core.method import Context, Method
 from core.noise.model import PoissonGaussian
 from core.ops import dct3d
+from core.ops.volume import is_volume
 from core.recipe import Recipe, Step
+from core.registry import load
 from core.render import Renderer, assemble
 from core.tiles import Region
 from plugins.methods import blockmatch3d
@@ -112,3 +117,13 @@ def _state(method: Method) -> object:
             next(work)
         except StopIteration as end:
             return end.value
+
+
+def test_volumes_are_recognised_by_the_spacing_of_their_slices() -> None:
+    methods = load().methods
+    scan = Image(np.zeros((9, 8, 8), np.uint16), "zyx", "scan")
+    assert isinstance(choose(methods, scan)[0].steps[0].method, Dct3d)
+    apart = replace(scan, coords={"spacing": {"x": 0.8, "y": 0.8, "z": 8.0}})
+    assert not is_volume(apart)
+    assert not isinstance(choose(methods, apart)[0].steps[0].method, Dct3d)
+    assert Dct3d().needs(apart).axes == "yx"
