@@ -6,14 +6,15 @@ back and to the head (LPS), NIfTI to the right and to the front (RAS).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from core.image import Array
+from core.image import Array, Image
 
 Affine = list[list[float]]
+OBLIQUE = 0.26  # sine of 15 degrees
 
 
 def turned(affine: Any) -> Affine:
@@ -54,3 +55,61 @@ def upright(affine: Any) -> int:
     return {(False, False): 1, (True, False): 2, (True, True): 3, (False, True): 4}[
         (bool(mirrored), bool(upside_down))
     ]
+
+
+def directions(coords: Mapping[str, Any]) -> Array | None:
+    """Unit steps along x, y and z as columns (3, 3), in LPS; None where they are not known.
+
+    From the affine, else from "directions", which files have whose slices are not even.
+    """
+    told = coords["affine"] if "affine" in coords else coords.get("directions", ())
+    matrix: Array = np.asarray(told, float)
+    if matrix.size < 9 or not np.all(np.isfinite(matrix)):
+        return None
+    steps: Array = matrix[:3, :3]
+    lengths = np.linalg.norm(steps, axis=0)
+    return steps / lengths if np.all(lengths > 1e-9) else None
+
+
+def point(coords: Mapping[str, Any], z: float, y: float, x: float) -> tuple[float, ...] | None:
+    """Millimetres (left, back, head) of a voxel, its centre at whole numbers; None: not known.
+
+    Where slices are not even, "origin" is the first voxel of the first slice and "z" their places.
+    """
+    if "affine" in coords:
+        found = np.asarray(coords["affine"], float) @ (x, y, z, 1.0)
+        return tuple(float(value) for value in found[:3])
+    steps, origin, places = directions(coords), coords.get("origin"), coords.get("z")
+    spacing: Mapping[str, float] = coords.get("spacing", {})
+    if steps is None or origin is None or "x" not in spacing or places is None:
+        return None
+    each: Array = np.asarray(places, float)
+    deep = float(np.interp(z, np.arange(len(each)), each)) - float(each[0])
+    moved = steps @ (x * spacing["x"], y * spacing["y"], deep)
+    return tuple(float(value) for value in np.asarray(origin, float) + moved)
+
+
+def letters(direction: Any) -> str:
+    """Where a direction in LPS points to: `L`, or `LA` where it is oblique by 15 degrees and more.
+
+    R L right and left, A P front and back, S I head and feet, of the patient.
+    """
+    vector = np.asarray(direction, float)
+    names = [pair[int(part > 0)] for pair, part in zip(("RL", "AP", "IS"), vector, strict=True)]
+    order = sorted(range(3), key=lambda axis: -abs(vector[axis]))
+    return "".join(names[axis] for axis in order[:2] if abs(vector[axis]) > OBLIQUE)
+
+
+def told(millimetres: Sequence[float]) -> str:
+    """`L 12.3  P 45.0  S 7.1 mm`: a place in the patient."""
+    parts = [
+        f"{pair[int(part >= 0)]} {abs(part):.1f}"
+        for pair, part in zip(("RL", "AP", "IS"), millimetres, strict=True)
+    ]
+    return f"{'  '.join(parts)} mm"
+
+
+def medical(image: Image) -> bool:
+    """Is it of a patient, so that what is computed from it is not for diagnosis?"""
+    told = any(key in image.meta for key in ("dicom", "identifiers"))
+    return image.kind in ("scan", "clip", "rf") or told

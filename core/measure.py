@@ -6,7 +6,7 @@ Computed from assembled pixels (these figures do not add up over tiles). No torc
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -112,6 +112,34 @@ def statistics(
     sides = [np.stack([_middle(p, cfa, 2 * PATCH) for p in v]) for v in (scaled, planes[1])]
     score, verdict, why = _structure(correlation, pairs, *_follows_edges(sides[0], sides[1], cfa))
     return Statistics(tuple(found), correlation, lag, score, verdict, why)
+
+
+def in_units(found: Statistics, slope: float, intercept: float) -> Statistics:
+    """The figures of stored numbers as those of what they mean: slope * stored + intercept.
+
+    Ratios (SNR, percent) and the residual in sigmas are what they were.
+    """
+
+    def axis(values: F64) -> F64:
+        return slope * values + intercept
+
+    return replace(
+        found,
+        channels=tuple(
+            replace(
+                one,
+                sigma_before=abs(slope) * one.sigma_before,
+                sigma_after=abs(slope) * one.sigma_after,
+                mean_before=slope * one.mean_before + intercept,
+                mean_after=slope * one.mean_after + intercept,
+                shift=slope * one.shift,
+                residual_std=abs(slope) * one.residual_std,
+                expected_std=abs(slope) * one.expected_std,
+                histogram=replace(one.histogram, edges=axis(one.histogram.edges)),
+            )
+            for one in found.channels
+        ),
+    )
 
 
 def psnr(a: Floats, b: Floats, peak: float) -> float:

@@ -55,6 +55,12 @@ class Tile:
             found = before + share * (self.after - before)
         return np.where(np.isfinite(before), found, before) if lost(before) else found
 
+    def part(self, area: Region, axes: str) -> Tile:
+        """What of it lies in an area: views, without the other layers."""
+        region = self.region.meet(area)
+        here = region.inside(self.region, axes)
+        return Tile(region, self.before[here], self.after[here])
+
 
 class Renderer:
     """An image with its noise and recipe, ready to give tiles. One per Work; cheap to make."""

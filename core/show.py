@@ -21,10 +21,13 @@ from core.develop import (
     region_pixels,
     spans,
 )
+from core.develop.window import scale
 from core.image import Array, Image
 from core.job import Pace, Progress, Stop, Told, told
 from core.noise.model import Noise
+from core.planes import reformatted, stored, turned
 from core.recipe import Recipe
+from core.reformat import Sheet, noise_of
 from core.tiles import Region, tiles
 
 BLOCK = 960  # edge of the pieces in which "before" is developed: a multiple of every CFA and level
@@ -34,13 +37,17 @@ JUDGED = 2_000_000  # pixels of a region that statistics look at, at most
 
 @dataclass(frozen=True)
 class Shown:
-    """Developed pixels of a region for the screen: uint16 (h, w, 3) at binning `level`."""
+    """Developed pixels of a region for the screen: uint16 (h, w, 3) at binning `level`.
+
+    The region is of the plane across an axis, as all regions of these Works: see core.planes.
+    """
 
     layer: str
     level: int
     region: Region
     store: Array
     proxy: bool = False
+    across: str = "z"
 
 
 @dataclass(frozen=True)
@@ -51,16 +58,18 @@ class ShowBefore:
     region: Region
     level: int
     look: Look
+    across: str = "z"
     worker: ClassVar[str] = "light"
 
     def __call__(self, desk: Desk, cancelled: Stop) -> Iterator[Shown]:
-        image, whole = self.image, Region.whole(self.image.height, self.image.width)
+        image = reformatted(self.image, self.across)
+        whole = Region.whole(image.height, image.width)
         region = _seen(image, self.region, self.look)
         for block in tiles(region, _edge(image, region, self.look), whole.height, whole.width):
             part = block.meet(region.aligned(12 * self.level).meet(whole))
             pixels = region_pixels(image.pixels, image, part, self.level, self.look)
             store = develop(pixels, image, part, self.level, self.look)
-            yield Shown("before", self.level, part, store)
+            yield Shown("before", self.level, part, store, across=self.across)
 
 
 @dataclass(frozen=True)
@@ -75,11 +84,14 @@ class ShowAfter:
     look: Look
     coarse: bool = False
     threads: int = 0  # 0: as many as the desk allows
+    across: str = "z"
     worker: ClassVar[str] = "compute"
 
     def __call__(self, desk: Desk, cancelled: Stop) -> Iterator[Shown | Progress | Told]:
         image, noise, region, level = self.image, self.noise, self.region, self.level
-        if self.coarse and level > 1:
+        if self.across != "z":
+            yield from self._plane(desk, cancelled)
+        elif self.coarse and level > 1:
             small = desk.cache.get(("proxy", image.id, level))
             if small is None:
                 small = proxy(image, level)
@@ -133,6 +145,33 @@ class ShowAfter:
                 yield Shown("after", level, part, store)
             done += tile.region.meet(region).area
             yield Progress(min(done / total, 1.0), pace.rate)
+
+    def _plane(self, desk: Desk, cancelled: Stop) -> Iterator[Shown | Progress | Told]:
+        """A plane of another pair of axes: the tiles that it cuts, as they come."""
+        yield Progress(0.0, None, "prepare")
+        from core.render import Renderer, Tile  # kernels load here, on the worker
+
+        image, step = self.image, self.recipe.steps[-1]
+        renderer = Renderer(image, self.noise, self.recipe, desk, cancelled, self.threads)
+        yield told(renderer)
+        sheet = Sheet(image, self.across, self.region, self.level, self.look)
+        pace, total, done = Pace(), max(sheet.seen.area, 1), 0
+        for tile in pace.over(renderer.tiles(sheet.stored)):
+            if not isinstance(tile, Tile):
+                yield (
+                    told(renderer, tile)
+                    if isinstance(tile, str)
+                    else Progress(tile, None, "prepare")
+                )
+                continue
+            pace.add(tile.after.size)
+            part = tile.part(sheet.stored, image.axes)
+            sheet.put(part.region, part.blended(step))
+            done += part.after.size
+            if sheet.ripe or done >= total:
+                for region, store in sheet.developed():
+                    yield Shown("after", self.level, region, store, across=self.across)
+                yield Progress(min(done / total, 1.0), pace.rate)
 
 
 def _scaled(region: Region, factor: float) -> Region:
@@ -217,21 +256,35 @@ class Judge:
     noise: Noise
     recipe: Recipe
     region: Region
+    across: str = "z"
     worker: ClassVar[str] = "compute"
 
     def __call__(self, desk: Desk, cancelled: Stop) -> Iterator[Any]:
-        from core.measure import statistics
+        from core.measure import in_units, statistics
 
-        region = one_slice(self.image, centre(self.region, JUDGED))
-        before = np.asarray(self.image.pixels[region.index(self.image.axes)], np.float32)
-        after = before
-        if self.recipe.steps:
-            from core.render import Renderer, assemble
+        plane = reformatted(self.image, self.across)
+        region = one_slice(plane, centre(self.region, JUDGED))
+        before, after = pair(self, region, desk, cancelled)
+        noise = noise_of(self.noise, self.image, region, self.across)
+        found = statistics(before, after, plane, region, noise)
+        if plane.kind == "scan":
+            found = in_units(found, *scale(plane)[:2])
+        yield region, found
 
-            renderer = Renderer(self.image, self.noise, self.recipe, desk, cancelled)
-            after = assemble(renderer, region)
-        noise = self.noise.over(region, self.image.axes, self.image.pixels.shape)
-        yield region, statistics(before, after, self.image, region, noise)
+
+def pair(ask: Judge, region: Region, desk: Desk, cancelled: Stop) -> tuple[Array, Array]:
+    """The pixels of a region of a plane before and after, float32, with the plane's axes."""
+    image, across = ask.image, ask.across
+    area = stored(region, image.stack, across)
+    before = turned(
+        np.asarray(image.pixels[area.index(image.axes)], np.float32), image.axes, across
+    )
+    if not ask.recipe.steps:
+        return before, before
+    from core.render import Renderer, assemble
+
+    renderer = Renderer(image, ask.noise, ask.recipe, desk, cancelled)
+    return before, turned(assemble(renderer, area), image.axes, across)
 
 
 def _seen(image: Image, region: Region, look: Look) -> Region:

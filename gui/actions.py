@@ -79,6 +79,23 @@ NOISE = (
     Command("clear_roi", "Clear area", ("Shift+R",)),
     Command("cancel", "Cancel what is running", ("Esc",), "x", needs_image=False),
 )
+WINDOWS = (
+    Command("window_file", "Window of the file", ("F2",)),
+    Command("window_auto", "Window for what is seen", ("F3",)),
+    Command("window_soft", "Soft tissue", ("F4",)),
+    Command("window_lung", "Lung", ("F5",)),
+    Command("window_bone", "Bone", ("F6",)),
+    Command("window_brain", "Brain", ("F7",)),
+    Command("window_liver", "Liver", ("F8",)),
+    Command("invert", "Invert", ("I",)),
+)
+PLANES = (
+    Command("axial", "Axial", ("A",)),
+    Command("coronal", "Coronal", ("C",)),
+    Command("sagittal", "Sagittal", ("S",)),
+    Command("mpr", "Three planes with crosshair", ("X",)),
+)
+PATIENT = (Command("identifiers", "Show who the patient is", ("Ctrl+I",), checkable=True),)
 HELP = (Command("keys", "Keyboard shortcuts", ("F1",), "keyboard", needs_image=False),
         Command("about", "About Sordino", (), "info", needs_image=False))  # fmt: skip
 
@@ -86,6 +103,7 @@ MENUS: Mapping[str, tuple[tuple[Command, ...], ...]] = {
     "File": (FILE,),
     "Edit": (EDIT,),
     "View": (COMPARE, ZOOM, LOOK),
+    "Scan": (WINDOWS, PLANES, PATIENT),
     "Noise": (NOISE,),
     "Help": (HELP,),
 }

@@ -7,7 +7,6 @@ current job has shown something (cancelling on every move would show nothing dur
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from PySide6.QtCore import QObject, Signal
 
@@ -28,6 +27,7 @@ from core.job import (
 )
 from core.method import Cancelled
 from core.noise.measured import Measured
+from core.planes import reformatted
 from core.show import Judge, ShowAfter, ShowBefore, Shown
 from core.tiles import Region
 from gui.again import LANE, Again
@@ -38,6 +38,7 @@ from gui.session import Document, Origin, Session, State
 from gui.status import task
 from gui.turns import timer
 from gui.viewer import Viewer
+from gui.wishes import Wish, here, missing, turned
 from gui.works import WORKERS, GetReady
 
 THROTTLE = 30  # ms between wishes while a slider moves
@@ -92,8 +93,9 @@ class Bridge(QObject):
         """Measure the noise, blind or in a flat area."""
         document = self._session.document
         if document is not None:
-            flat = self._here(flat) if flat else None
-            self._submit(MeasureNoise(document.image, flat), "noise")
+            across = self._session.state.view.across if flat else "z"
+            flat = here(self._session.state, flat, across) if flat else None
+            self._submit(MeasureNoise(reformatted(document.image, across), flat), "noise")
 
     def export(self, path: str, output: Output) -> None:
         """Write the denoised image."""
@@ -194,8 +196,8 @@ class Bridge(QObject):
             self.compute_again()
         elif old.view.held and not new.view.held:
             self._after_soon()  # the slider was let go: full detail
-        if old.view.front != new.view.front:
-            self._another_slice()
+        if changed := turned(old, new):
+            self._another_slice(changed)
         if old.view.roi != new.view.roi:
             self._rest.start()
 
@@ -210,38 +212,31 @@ class Bridge(QObject):
 
     def _on_view(self, visible: Region, level: int) -> None:
         self._blends = False
-        self._session.look_at(visible=self._here(visible), level=level)
+        self._session.look_at(visible=here(self._session.state, visible), level=level)
         if self._session.document is not None:
             self._before()
             self._after_soon()
 
-    def _another_slice(self) -> None:
+    def _another_slice(self, planes: list[str]) -> None:
         """Another question: what is still on its way to the old slice is not heard any more."""
-        self._viewer.turn()
+        for across in planes:
+            self._viewer.turn(across)
         if self._after is not None:
             self._after.stop()
         self._after, self._after_shown, self._stages = None, True, []
         self._before()
         self._after_soon()
 
-    def _here(self, region: Region) -> Region:
-        """The region in the slice that is looked at."""
-        return replace(region, front=self._session.state.view.front)
-
     def _before(self) -> None:
         d = self._session.document
         wanted = self._missing("before")
         if d is not None and wanted:
-            for number, (region, level) in enumerate(wanted):
-                work = ShowBefore(d.image, region, level, d.look)
+            for number, (region, level, across) in enumerate(wanted):
+                work = ShowBefore(d.image, region, level, d.look, across)
                 self._submit(work, f"before {number}", rank=-1)
 
-    def _missing(self, layer: str) -> list[tuple[Region, int]]:
-        return [
-            (self._here(region), level)
-            for region, level in self._viewer.wanted()
-            if self._viewer.state_of(layer, level, region) != "full"
-        ]
+    def _missing(self, layer: str) -> list[Wish]:
+        return missing(self._viewer, self._session.state, layer)
 
     def _after_soon(self) -> None:
         if not self._throttle.isActive():
@@ -283,9 +278,10 @@ class Bridge(QObject):
 
     def _judge(self) -> None:
         d, view = self._session.document, self._session.state.view
-        region = self._here(view.roi or view.visible)
+        across = view.roi_across if view.roi else view.across
+        region = here(self._session.state, view.roi or view.visible, across)
         if d is not None and d.noise is not None and region.area and self._after is None:
-            self._submit(Judge(d.image, d.noise, d.recipe, region), "judge", rank=5)
+            self._submit(Judge(d.image, d.noise, d.recipe, region, across), "judge", rank=5)
         self._tell_idle()
 
     def _submit(self, work: Work, lane: str, rank: int = 0) -> Job:
@@ -335,19 +331,20 @@ class Bridge(QObject):
         d = self._session.document
         if d is None or getattr(job.work, "image", None) is not d.image:
             return
-        if shown.region.front != self._session.state.view.front:
+        across = shown.across
+        if shown.region != here(self._session.state, shown.region, across):
             return  # of a slice that is not looked at any more
         if isinstance(job.work, ShowAfter):
             if job is not self._after:
                 return  # an answer to an older question
             self._after_shown = True
-            self._viewer.put("after", shown.level, shown.region, shown.store, shown.proxy)
+            self._viewer.put("after", shown.level, shown.region, shown.store, shown.proxy, across)
             if self._outdated:
                 self._viewer.begin("after")  # worth seeing, but nothing is done with it
             if self._held_back:
                 self._wish()
         elif not job.stopped:
-            self._viewer.put("before", shown.level, shown.region, shown.store)
+            self._viewer.put("before", shown.level, shown.region, shown.store, False, across)
 
     def _progress(self, job: Job, value: Progress) -> None:
         work = job.work

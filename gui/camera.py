@@ -20,6 +20,7 @@ class Frame:
     box: Region
     scale: float
     to_sensor: Array
+    square: bool = True  # are sensor pixels?
 
     def sensor(self, y: float, x: float) -> tuple[float, float]:
         """Sensor (y, x) of a device position."""
@@ -47,7 +48,7 @@ class Frame:
         """The same view with `factor` times fewer pixels each way, its box moved to (0, 0)."""
         box = Region.whole(-(-self.box.height // factor), -(-self.box.width // factor))
         grow = np.array([[factor, 0, self.box.x0], [0, factor, self.box.y0], [0, 0, 1.0]])
-        return Frame(box, self.scale / factor, self.to_sensor @ grow)
+        return Frame(box, self.scale / factor, self.to_sensor @ grow, self.square)
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ class Camera:
     """A view of a sensor of height x width pixels.
 
     `scale` is device pixels per sensor pixel; `centre` is the point (down, right) of the upright
-    picture in the middle of the pane, in sensor pixels. A pane is a box of device pixels.
+    picture in the middle of the pane, in sensor pixels. A pane is a box of device pixels. Where
+    pixels are not square, the shorter edge of `pixel` is 1 and counts as a sensor pixel there.
     """
 
     height: int
@@ -63,20 +65,22 @@ class Camera:
     orientation: int = 1  # EXIF 1..8
     scale: float = 1.0
     centre: tuple[float, float] = (0.0, 0.0)
+    pixel: tuple[float, float] = (1, 1)  # height and width of a sensor pixel
 
     @property
-    def size(self) -> tuple[int, int]:
+    def size(self) -> tuple[float, float]:
         """Height and width of the upright picture."""
-        return (self.width, self.height) if self.orientation >= 5 else (self.height, self.width)
+        height, width = self.height * self.pixel[0], self.width * self.pixel[1]
+        return (width, height) if self.orientation >= 5 else (height, width)
 
     def fit_scale(self, pane: Region) -> float:
         """The scale at which the whole picture just fills the pane."""
         height, width = self.size
         return min(pane.height / height, pane.width / width, LARGEST)
 
-    def fitted(self, pane: Region) -> Camera:
-        """The whole picture."""
-        return self._moved(self.fit_scale(pane), self.centre, pane)
+    def scaled(self, scale: float, pane: Region) -> Camera:
+        """Another scale, as small as may be: the whole picture at `fit_scale`."""
+        return self._moved(scale, self.centre, pane)
 
     def panned(self, dy: float, dx: float, pane: Region) -> Camera:
         """The picture moved by so many device pixels."""
@@ -116,11 +120,11 @@ class Camera:
         box = picture.meet(pane).meet(clip)
         if not box.area:
             return None
-        return Frame(box, self.scale, self._to_sensor(top, left))
+        return Frame(box, self.scale, self._to_sensor(top, left), self.pixel == (1, 1))
 
     def view(self, pane: Region) -> Frame:
         """The map for the whole pane, also where the picture does not reach."""
-        return Frame(pane, self.scale, self._to_sensor(*self._origin(pane)))
+        return Frame(pane, self.scale, self._to_sensor(*self._origin(pane)), self.pixel == (1, 1))
 
     def _origin(self, pane: Region) -> tuple[int, int]:
         # Whole device pixels: at 100 % every sensor pixel is shown as it is, never half a pixel
@@ -129,7 +133,7 @@ class Camera:
         return _round(y - v * self.scale), _round(x - u * self.scale)
 
     def _moved(self, scale: float, centre: tuple[float, float], pane: Region) -> Camera:
-        def keep(point: float, size: int, room: int) -> float:
+        def keep(point: float, size: float, room: int) -> float:
             half = room / scale / 2
             return size / 2 if 2 * half >= size else min(max(point, half), size - half)
 
@@ -147,7 +151,8 @@ class Camera:
             along = np.array([0, 0, width]) - along
         if self.orientation in (3, 4, 7, 8):
             down = np.array([0, 0, height]) - down
-        return np.array([along, down, [0, 0, 1.0]])
+        tall, wide = self.pixel
+        return np.array([along, down, [0, 0, 1.0]]) @ np.diag([wide, tall, 1.0])
 
     def _to_sensor(self, top: float, left: float) -> Array:
         place = np.array([[self.scale, 0, left], [0, self.scale, top], [0, 0, 1.0]])

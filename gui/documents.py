@@ -13,6 +13,7 @@ from core.choose import choose
 from core.develop import levels
 from core.image import Image
 from core.job import Exported, Opened
+from core.planes import planes
 from core.registry import Registry
 from gui.bridge import Bridge
 from gui.files import Memory, Recent
@@ -92,7 +93,8 @@ class Documents(QObject):
             if kept[1] is not None:
                 document = replace(document, noise=kept[1], origin=Origin.TYPED, locked=True)
         self.coming.emit()
-        self._viewer.set_image(image.height, image.width, image.orientation, levels(image))
+        size = image.height, image.width
+        self._viewer.set_image(*size, image.orientation, levels(image), planes(image))
         self._session.open(document)
         self.recent.add(image.path)
         size = f"{image.width} × {image.height}"

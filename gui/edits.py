@@ -84,8 +84,10 @@ class Edits:
 
     def slice(self, front: tuple[Span, ...]) -> None:
         """Another slice of a stack."""
-        visible = replace(self._session.state.view.visible, front=front)
-        self._session.look_at(visible=visible, front=front)
+        d, view = self._session.document, self._session.state.view
+        stack = d.image.stack if d is not None else ""
+        moved = replace(view, front=front).front_of(stack, view.across)
+        self._session.look_at(visible=replace(view.visible, front=moved), front=front)
 
     def nudge_gain(self, by: int) -> None:
         """Amplify the difference more or less."""
@@ -113,7 +115,7 @@ class Edits:
             self._bridge.measure(region)
             self._viewer.set_roi(None)
             return
-        self._session.look_at(roi=region)
+        self._session.look_at(roi=region, roi_across=self._session.state.view.across)
 
     def cancel(self) -> None:
         """Stop what computes for the open image."""

@@ -92,6 +92,23 @@ class Layers:
             self._canvases[key] = Canvas(self.height, self.width, level)
         self._canvases[key].put(region, store, 2 * self._age(layer) + (not proxy))
 
+    def values(self, layer: str, most: int = 250_000) -> Array:
+        """What the finest canvas of a layer holds now, uint16, flat; `most` of it, evenly."""
+        for level in self.levels:
+            canvas = self._canvases.get((layer, level))
+            if canvas is not None:
+                step = max(1, round((canvas.marks.size / most) ** 0.5))
+                there = canvas.marks[::step, ::step] >= 2 * self._age(layer)
+                return canvas.pixels[::step, ::step, 1][there]
+        return np.zeros(0, np.uint16)
+
+    def value(self, layer: str, y: int, x: int) -> float | None:
+        """The current store value of one pixel at full resolution; None where there is none."""
+        canvas = self._canvases.get((layer, 1))
+        if canvas is None or canvas.marks[y, x] != 2 * self._age(layer) + 1:
+            return None
+        return float(canvas.pixels[y, x, 1])
+
     def state(self, layer: str, level: int, region: Region) -> str:
         """How a region stands: "full", "proxy" (all current, some coarse) or "partial"."""
         fresh = 2 * self._age(layer)
@@ -149,7 +166,7 @@ class Layers:
             stale = stale or bool(((marks > 0) & (marks < fresh)).any())
         if not stale or not there.any():  # without stale pixels it is what was drawn as current
             return [], None
-        smooth = self._smooth(level, frame.scale)
+        smooth = self._smooth(level, frame.scale) or not frame.square
         pixels = [_resample(c.pixels[box.slices], box, level, frame, smooth) for c in canvases]
         if there.all():
             return pixels, None

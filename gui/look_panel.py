@@ -12,9 +12,10 @@ from PySide6.QtWidgets import QFileDialog, QGridLayout, QLabel, QVBoxLayout, QWi
 from core.develop import Look, balance, temperature
 from core.image import Color, Image
 from core.method import Control
+from gui import windowing
 from gui.controls import Combo
 from gui.monitor import AUTOMATIC, SRGB, Monitor
-from gui.rows import ChoiceRow, NumberRow, Row
+from gui.rows import Row, row
 
 EXPOSURE = Control("exposure", "Exposure", "float", 0.0, -5.0, 5.0, "EV", "Brightness of the view.")
 KELVIN = Control(
@@ -35,6 +36,7 @@ TONE = Control(
 )  # fmt: skip
 
 
+WINDOW = ("preset", "level", "width", "inverted")  # rows of scans: see windowing
 CHOOSE = "choose"  # the entry that opens a file dialog
 
 
@@ -112,8 +114,8 @@ class LookPanel(QWidget):
         self.rows = {}
         if image is None:
             return
-        for control in _controls(image) or _window(look):
-            made = NumberRow(control) if control.type == "float" else ChoiceRow(control)
+        for control in _controls(image, look):
+            made = row(control)
             made.edited.connect(lambda v, final, n=control.name: self._edit(n, v, final))
             self.rows[control.name] = made
             self._lines.addWidget(made)
@@ -125,9 +127,9 @@ class LookPanel(QWidget):
     def set_look(self, look: Look) -> None:
         """Show a look; silent."""
         self._look = look
-        for name, row in self.rows.items():
-            if not row.held:
-                row.set_value(self._value(name, look))
+        for name, each in self.rows.items():
+            if not each.held:
+                each.set_value(self._value(name, look))
 
     def _value(self, name: str, look: Look) -> object:
         color = self._image.color if self._image else None
@@ -138,6 +140,8 @@ class LookPanel(QWidget):
             return known.get(look.wb, "custom")
         if name in ("low", "high") and look.window is not None:
             return look.window[name == "high"]
+        if name in WINDOW and self._image is not None:
+            return windowing.value(name, self._image, look)
         return getattr(look, name)
 
     def _edit(self, name: str, value: object, final: bool) -> None:
@@ -152,8 +156,10 @@ class LookPanel(QWidget):
         elif name in ("low", "high") and look.window is not None:
             low, high = look.window
             window = (low, float(value)) if name == "high" else (float(value), high)  # type: ignore[arg-type]
-            if window[0] < window[1]:
+            if (window[0] < window[1]) == (low < high):  # a window turned round stays so
                 look = replace(look, window=window)
+        elif name in WINDOW and self._image is not None:
+            look = windowing.edited(name, value, self._image, look)
         else:
             look = replace(look, **{name: value})
         self._look = look
@@ -170,7 +176,7 @@ def _light(color: Color, wb: tuple[float, float, float]) -> tuple[float, float]:
     return float(round(min(max(kelvin, 2000), 15000))), round(min(max(tint, -100.0), 100.0), 1)
 
 
-def _controls(image: Image) -> list[Control]:
+def _controls(image: Image, look: Look) -> list[Control]:
     if image.kind in ("mosaic", "linear") and image.color is not None:
         kelvin, tint = _light(image.color, image.color.wb)
         light = [LIGHTS, replace(KELVIN, default=kelvin), replace(TINT, default=tint)]
@@ -179,7 +185,7 @@ def _controls(image: Image) -> list[Control]:
         return [EXPOSURE, TONE]
     if image.kind == "display":
         return [EXPOSURE]
-    return []  # plain arrays are shown through a window: see set_image
+    return windowing.controls(image, look) if image.kind == "scan" else _window(look)
 
 
 def _window(look: Look) -> list[Control]:

@@ -10,54 +10,71 @@ from gui.panes import Compare
 LIGHT = QColor(255, 255, 255, 220)
 DARK = QColor(0, 0, 0, 130)
 SEAM = QColor(128, 128, 128)
+WARNING = QColor("#ffbe7d")
 HANDLE = 6.0
 
 
 def comparison(
-    painter: QPainter, shown: Compare, area: QRectF, clips: list[QRectF], wipe: float, gain: float
+    painter: QPainter,
+    shown: Compare,
+    area: QRectF,
+    clips: list[QRectF],
+    wipe: float,
+    gain: float,
+    warning: str = "",
 ) -> None:
-    """What is before and what is after, and the line between them."""
+    """What is before and what is after, and the line between them.
+
+    `warning`: what is added wherever something denoised is seen.
+    """
+    more = f"  ·  {warning}" if warning else ""
+    ink = WARNING if warning else LIGHT
     if shown is Compare.DIFFERENCE:
-        label(painter, area, f"after − before, × {gain:g}")
+        label(painter, area, f"after − before, × {gain:g}{more}", ink=ink)
     elif shown is Compare.BEFORE:
         label(painter, area, "before")
     elif shown is not Compare.AFTER:
         label(painter, clips[0], "before")
-        label(painter, clips[1], "after", right=True)
+        label(painter, clips[1], f"after{more}", True, ink)
         if shown is Compare.WIPE:
-            divider(painter, wipe * area.width(), area.height())
+            divider(painter, area, wipe)
+        elif clips[1].top() > clips[0].top():
+            painter.fillRect(QRectF(area.left(), area.center().y() - 0.5, area.width(), 1), SEAM)
         else:
-            painter.fillRect(QRectF(area.width() / 2 - 0.5, 0, 1, area.height()), SEAM)
+            painter.fillRect(QRectF(area.center().x() - 0.5, area.top(), 1, area.height()), SEAM)
+    elif warning:
+        label(painter, area, f"after{more}", True, ink)
 
 
-def loupe(painter: QPainter, left: QRectF, right: QRectF) -> None:
+def loupe(painter: QPainter, left: QRectF, right: QRectF, warning: str = "") -> None:
     """The rim of the loupe and its words."""
     label(painter, left, "before")
-    label(painter, right, "after", right=True)
+    label(painter, right, f"after  ·  {warning}" if warning else "after", right=True)
     border(painter, right, LIGHT, 1)
     border(painter, left.united(right), LIGHT, 1)
 
 
-def divider(painter: QPainter, x: float, height: float) -> None:
+def divider(painter: QPainter, area: QRectF, wipe: float) -> None:
     """The wipe's line with a handle in its middle."""
+    x, y = area.left() + wipe * area.width(), area.center().y()
     for width, color in ((3.0, DARK), (1.0, LIGHT)):  # seen on snow and on soot
-        painter.fillRect(QRectF(x - width / 2, 0, width, height), color)
+        painter.fillRect(QRectF(x - width / 2, area.top(), width, area.height()), color)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.setPen(QPen(LIGHT, 1.2))
     painter.setBrush(QBrush(QColor(0, 0, 0, 150)))
-    painter.drawEllipse(QPointF(x, height / 2), 12, 12)
+    painter.drawEllipse(QPointF(x, y), 12, 12)
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(QBrush(LIGHT))
     for side in (-1, 1):
-        tip = QPointF(x + side * 7.5, height / 2)
+        tip = QPointF(x + side * 7.5, y)
         base = x + side * 3
-        painter.drawPolygon(
-            QPolygonF([tip, QPointF(base, height / 2 - 4), QPointF(base, height / 2 + 4)])
-        )
+        painter.drawPolygon(QPolygonF([tip, QPointF(base, y - 4), QPointF(base, y + 4)]))
     painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
 
 
-def label(painter: QPainter, area: QRectF, text: str, right: bool = False) -> None:
+def label(
+    painter: QPainter, area: QRectF, text: str, right: bool = False, ink: QColor = LIGHT
+) -> None:
     """A small word in an upper corner of an area, cut off where the area ends."""
     painter.save()
     painter.setClipRect(area, Qt.ClipOperation.IntersectClip)
@@ -72,7 +89,7 @@ def label(painter: QPainter, area: QRectF, text: str, right: bool = False) -> No
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(DARK)
     painter.drawRoundedRect(box, 3, 3)
-    painter.setPen(LIGHT)
+    painter.setPen(ink)
     painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
     painter.restore()
 

@@ -28,6 +28,7 @@ class Pane(NamedTuple):
     camera: Camera
     place: Region
     clip: Region
+    across: str = "z"  # the plane of a volume that it shows
 
     @property
     def view(self) -> Frame:
@@ -39,26 +40,53 @@ class Pane(NamedTuple):
         return self.camera.frame(self.place, self.clip.meet(dirty) if dirty else self.clip)
 
 
-def panes(shows: Compare, camera: Camera, whole: Region, wipe: float) -> list[Pane]:
-    """The panes of a widget of `whole` device pixels, from left to right."""
+def panes(
+    shows: Compare,
+    camera: Camera,
+    whole: Region,
+    wipe: float,
+    across: str = "z",
+    over: bool = False,
+) -> list[Pane]:
+    """The panes in a place of `whole` device pixels, from left to right; `over`: from the top."""
     if shows is Compare.SIDE:
-        return halves(camera, whole)
+        return halves(camera, whole, across, over)
     if shows is Compare.WIPE:
-        x = round(wipe * whole.width)
-        left, right = Region(0, 0, whole.y1, x), Region(0, x, whole.y1, whole.x1)
+        x = whole.x0 + round(wipe * whole.width)
+        left = Region(whole.y0, whole.x0, whole.y1, x)
+        right = Region(whole.y0, x, whole.y1, whole.x1)
         return [
-            Pane(Compare.BEFORE, camera, whole, left),
-            Pane(Compare.AFTER, camera, whole, right),
+            Pane(Compare.BEFORE, camera, whole, left, across),
+            Pane(Compare.AFTER, camera, whole, right, across),
         ]
-    return [Pane(shows, camera, whole, whole)]
+    return [Pane(shows, camera, whole, whole, across)]
 
 
-def halves(camera: Camera, whole: Region) -> list[Pane]:
+def halves(camera: Camera, whole: Region, across: str = "z", over: bool = False) -> list[Pane]:
     """Before and after side by side. The halves are equal: both show the very same pixels."""
-    half = max(whole.width // 2, 1)
-    left = Region(whole.y0, whole.x0, whole.y1, whole.x0 + half)
-    right = Region(whole.y0, whole.x1 - half, whole.y1, whole.x1)
-    return [Pane(Compare.BEFORE, camera, left, left), Pane(Compare.AFTER, camera, right, right)]
+    if over:
+        half = max(whole.height // 2, 1)
+        first = Region(whole.y0, whole.x0, whole.y0 + half, whole.x1)
+        last = Region(whole.y1 - half, whole.x0, whole.y1, whole.x1)
+    else:
+        half = max(whole.width // 2, 1)
+        first = Region(whole.y0, whole.x0, whole.y1, whole.x0 + half)
+        last = Region(whole.y0, whole.x1 - half, whole.y1, whole.x1)
+    return [
+        Pane(Compare.BEFORE, camera, first, first, across),
+        Pane(Compare.AFTER, camera, last, last, across),
+    ]
+
+
+def nearest(shown: list[Pane], y: float, x: float) -> Pane:
+    """The pane at device (y, x), else the one next to it; of two that share an edge the last."""
+
+    def apart(pane: Pane) -> float:
+        clip = pane.clip
+        down = max(clip.y0 - y, y - clip.y1, 0)
+        return down**2 + max(clip.x0 - x, x - clip.x1, 0) ** 2
+
+    return min(reversed(shown), key=apart)
 
 
 def loupe(pane: Pane, whole: Region, y: float, x: float, edge: int) -> list[Pane]:
@@ -66,4 +94,4 @@ def loupe(pane: Pane, whole: Region, y: float, x: float, edge: int) -> list[Pane
     top = max(min(round(y - edge / 2), whole.y1 - edge), 0)
     left = max(min(round(x - edge), whole.x1 - 2 * edge), 0)
     camera = pane.camera.looking_at(*pane.view.sensor(y, x), pane.camera.scale * MAGNIFY)
-    return halves(camera, Region(top, left, top + edge, left + 2 * edge))
+    return halves(camera, Region(top, left, top + edge, left + 2 * edge), pane.across)

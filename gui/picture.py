@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import time
 
-from PySide6.QtCore import QRectF, Qt, QTimer
+from PySide6.QtCore import QPointF, QRectF, Qt, QTimer
 from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent
 from PySide6.QtWidgets import QWidget
 
+from core.planes import VIEWS
 from core.tiles import Region
-from gui import overlay
-from gui.panes import Pane
+from gui import annotations, overlay
+from gui.panes import Compare, Pane
 from gui.render import render
-from gui.view import BACKGROUNDS, View
+from gui.showing import BACKGROUNDS
+from gui.view import View
 
 SLOW = 0.025  # seconds per frame above which a moving picture is painted at half resolution
 
@@ -37,7 +39,7 @@ class Picture(View):
         painter = QPainter(self)
         grey = BACKGROUNDS[self._background]
         painter.fillRect(event.rect(), QColor(grey, grey, grey))
-        if self._camera:
+        if self._sheets:
             dirty = self._device(event.rect())
             for pane in self._panes():
                 self._paint_pane(painter, pane, dirty)
@@ -51,8 +53,9 @@ class Picture(View):
 
     def _paint_pane(self, painter: QPainter, pane: Pane, dirty: Region) -> None:
         frame = pane.frame(dirty)
-        if frame is None or self._layers is None:
+        if frame is None:
             return
+        layers = self._sheets[pane.across].layers
         target = self._logical(frame.box)
         if self._draft:
             frame = frame.coarser(2)
@@ -60,7 +63,7 @@ class Picture(View):
                 self._logical(Region.whole(2 * frame.box.height, 2 * frame.box.width)).size()
             )
         grey = BACKGROUNDS[self._background]
-        pixels = render(self._layers, pane.shows, frame, self._screen, self._gain, grey)
+        pixels = render(layers, pane.shows, frame, self._screen, self._gain, grey)
         if pixels is None:
             return
         height, width = pixels.shape[:2]
@@ -68,15 +71,44 @@ class Picture(View):
         painter.drawImage(target, image)
 
     def _paint_overlay(self, painter: QPainter) -> None:
-        area, shown = QRectF(self.rect()), self._panes()
-        clips = [self._logical(pane.clip) for pane in shown]
-        if roi := self._outline or self._roi:
+        for across, box in self._boxes():
+            area, shown = self._logical(box), self._in(across, box)
+            clips = [self._logical(pane.clip) for pane in shown]
             for pane, clip in zip(shown, clips, strict=True):
                 painter.save()
                 painter.setClipRect(clip, Qt.ClipOperation.IntersectClip)
-                overlay.rectangle(painter, self._logical(pane.view.box_of(roi)))
+                self._paint_marks(painter, pane)
                 painter.restore()
-        overlay.comparison(painter, self.shown, area, clips, self._wipe, self._gain)
+            places = [area] if self.shown is Compare.WIPE else clips
+            for pane, place in zip(shown, places, strict=False):
+                self._annotate(painter, pane, place)
+            overlay.comparison(
+                painter, self.shown, area, clips, self._wipe, self._gain, self._warning
+            )
+        for _, box in self._boxes()[1:]:
+            edge = self._logical(box)
+            painter.fillRect(QRectF(edge.left() - 1, edge.top(), 1, edge.height()), overlay.SEAM)
+            painter.fillRect(QRectF(edge.left(), edge.top() - 1, edge.width(), 1), overlay.SEAM)
+
+    @property
+    def _warning(self) -> str:
+        return annotations.DISCLAIMER if self._notes.medical else ""
+
+    def _paint_marks(self, painter: QPainter, pane: Pane) -> None:
+        """The measured area."""
+        if roi := self._outline or self._roi:
+            overlay.rectangle(painter, self._logical(pane.view.box_of(roi)))
+
+    def _annotate(self, painter: QPainter, pane: Pane, area: QRectF) -> None:
+        plane, notes = self._sheets[pane.across].plane, self._notes
+        if notes.crosshair:
+            row, column = (notes.at[axis] + 0.5 for axis in VIEWS[pane.across][1:])
+            y, x = pane.view.device(row, column)
+            ratio = self.devicePixelRatioF()
+            annotations.crosshair(painter, area, QPointF(x / ratio, y / ratio), plane)
+        if notes.medical:
+            pixel = plane.millimetres / pane.camera.scale * self.devicePixelRatioF()
+            annotations.paint(painter, area, plane, notes, pixel)
 
     def _paint_loupe(self, painter: QPainter, dirty: Region) -> None:
         both = self._loupe_panes()
@@ -86,7 +118,7 @@ class Picture(View):
             painter.fillRect(left.united(right), QColor(grey, grey, grey))
             for pane in both:
                 self._paint_pane(painter, pane, dirty)
-            overlay.loupe(painter, left, right)
+            overlay.loupe(painter, left, right, self._warning)
 
     def _hurry(self) -> None:
         """The picture moves under the hand: where frames are slow, coarse ones until it rests."""

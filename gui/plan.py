@@ -8,8 +8,8 @@ from math import prod
 
 from core.recipe import Recipe
 from core.show import ShowAfter
-from core.tiles import Region
 from gui.session import Document, stack_sizes
+from gui.wishes import Wish
 
 SLOW = 0.35  # seconds a view may take before a proxy comes first
 AFFORDABLE = 30.0  # seconds of work for real pixels instead of a proxy, when zoomed out
@@ -20,7 +20,7 @@ Cost = Callable[[Recipe, float], float | None]  # seconds for megapixels of a re
 
 def stages(
     d: Document,
-    missing: Sequence[tuple[Region, int]],
+    missing: Sequence[Wish],
     levels: Sequence[int],
     cost: Cost,
     threads: int,
@@ -36,8 +36,8 @@ def stages(
         return []
     samples = d.image.megapixels / (d.image.height * d.image.width * prod(stack_sizes(d.image)))
     found: list[ShowAfter] = []
-    for region, level in missing:
-        full = ShowAfter(d.image, d.noise, d.recipe, region, level, d.look, threads=threads)
+    for region, level, across in missing:
+        full = ShowAfter(d.image, d.noise, d.recipe, region, level, d.look, False, threads, across)
         size = region.area * samples
         known = cost(d.recipe, size)
         seconds = size / FIRST_GUESS if known is None else known

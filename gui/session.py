@@ -12,6 +12,7 @@ from core.develop import Look
 from core.image import Image
 from core.noise.measured import Measured
 from core.noise.model import Noise
+from core.planes import cuttable
 from core.recipe import Recipe
 from core.tiles import Region, Span
 
@@ -47,8 +48,27 @@ class View:
     visible: Region = NOWHERE
     level: int = 1
     roi: Region | None = None
-    front: tuple[Span, ...] = ()  # which slice of a stack; `visible` has it, too
+    front: tuple[Span, ...] = ()  # which slice of a stack, in stored axes
+    planes: str = "z"  # which planes of a volume are shown, by the axes they lie across
+    across: str = "z"  # the one that `visible` is in and that keys act on
+    roi_across: str = "z"  # the one that `roi` is in
+    cross: tuple[int, int] = (0, 0)  # row and column that the planes across y and x show
     held: bool = False  # a slider is being dragged
+
+    def front_of(self, stack: str, across: str) -> tuple[Span, ...]:
+        """The slice that a plane shows, as its regions name it: see planes.reformatted."""
+        if across == "z":
+            return self.front
+        at = self.cross["yx".index(across)]
+        return tuple(
+            (at, at + 1) if axis == "z" else span
+            for axis, span in zip(stack, self.front, strict=True)
+        )
+
+    def at(self, stack: str) -> dict[str, int]:
+        """The index of what is looked at along z, y and x."""
+        deep = dict(zip(stack, self.front, strict=False))
+        return {"z": deep.get("z", (0, 1))[0], "y": self.cross[0], "x": self.cross[1]}
 
 
 @dataclass(frozen=True)
@@ -82,11 +102,10 @@ class Session(QObject):
         self._undo.clear()
         self._redo.clear()
         self._open_edit = False
-        stack = document.image.stack if document else ""
-        # a cube is seen in false colour until a band is asked for
-        front = () if document and document.image.kind == "cube" else ((0, 1),) * len(stack)
+        front, cross = _first(document.image) if document else ((), (0, 0))
         visible = replace(self.state.view.visible, front=front)
-        view = replace(self.state.view, visible=visible, roi=None, front=front, held=False)
+        view = replace(self.state.view, visible=visible, roi=None, front=front, held=False,
+                       planes="z", across="z", roi_across="z", cross=cross)  # fmt: skip
         self._replace(State(document, view))
         self.history_changed.emit()
 
@@ -145,6 +164,19 @@ class Session(QObject):
         old, self.state = self.state, state
         if old != state:
             self.changed.emit(old, state)
+
+
+def _first(image: Image) -> tuple[tuple[Span, ...], tuple[int, int]]:
+    """What a stack is first seen at: the middle of a scan, of others the beginning.
+
+    A cube is seen in false colour until a band is asked for.
+    """
+    cross = image.height // 2, image.width // 2
+    if image.kind == "cube":
+        return (), cross
+    middle = [n // 2 if axis == "z" and cuttable(image) and image.kind == "scan" else 0
+              for axis, n in zip(image.stack, stack_sizes(image), strict=True)]  # fmt: skip
+    return tuple((at, at + 1) for at in middle), cross
 
 
 def stack_sizes(image: Image) -> list[int]:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from PySide6.QtCore import QSignalBlocker, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSpinBox, QVBoxLayout, QWidget
 
 from core.image import Image
+from core.planes import planes
 from core.tiles import Span
 from gui.controls import Track
 from gui.places import places
 from gui.session import stack_sizes
 
-NAMES = {"z": "Depth", "t": "Time", "b": "Band", "q": "Index"}
+NAMES = {"z": "Depth", "t": "Time", "b": "Band", "q": "Index", "y": "Row", "x": "Column"}
 
 
 class SliceRow(QWidget):
@@ -21,13 +22,14 @@ class SliceRow(QWidget):
 
     moved = Signal(int)  # from 0; -1: the colours of several
 
-    def __init__(self, axis: str, count: int) -> None:
+    def __init__(self, axis: str, count: int, plane: str = "") -> None:
         super().__init__()
         self.count = count
-        name = NAMES.get(axis, "Axis")
+        name = plane or NAMES.get(axis, "Axis")
         tip = f"{name}: which slice along {axis}  (Left, Right, PageUp, PageDown, Alt+wheel)"
         self.setToolTip(tip)
-        label = QLabel(axis)
+        label = QLabel(plane or axis)
+        label.setMinimumWidth(label.fontMetrics().horizontalAdvance("Sagittal") if plane else 0)
         label.setProperty("role", "heading")
         self.slider, self.number = Track(), QSpinBox()
         self.slider.setAccessibleName(f"{name}, axis {axis}")
@@ -74,14 +76,20 @@ class SliceRow(QWidget):
 
 
 class Slices(QWidget):
-    """The rows of a stack; hidden for a picture. `moved` tells the front of a Region."""
+    """The rows of a stack; hidden for a picture. `moved` tells the front of a Region.
+
+    A volume has further rows, for the slices of the planes across y and x, while those are shown.
+    """
 
     moved = Signal(object)  # tuple of Spans
+    crossed = Signal(str, int)  # another slice across y or x
 
     def __init__(self) -> None:
         super().__init__()
         self.rows: list[SliceRow] = []
-        self._active = 0  # the row that was moved last: what keys and wheel move
+        self.cross: dict[str, SliceRow] = {}  # across y and x
+        self._active: int | str = 0  # the row that was moved last: what keys and wheel move
+        self._axes = ""
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(12, 6, 12, 6)
         self._column.setSpacing(4)
@@ -89,18 +97,43 @@ class Slices(QWidget):
 
     def set_image(self, image: Image | None) -> None:
         """The axes of another image."""
-        for row in self.rows:
+        for row in [*self.rows, *self.cross.values()]:
             row.hide()
             row.deleteLater()
         sizes = [] if image is None else stack_sizes(image)
         axes = "" if image is None else image.stack
-        self.rows = [SliceRow(axis, size) for axis, size in zip(axes, sizes, strict=True)]
-        self._active = max(len(self.rows) - 1, 0)
+        found = {plane.across: plane for plane in planes(image)} if image is not None else {}
+        names = {across: plane.name for across, plane in found.items()}
+        self.rows = [
+            SliceRow(axis, size, names.get(axis, ""))
+            for axis, size in zip(axes, sizes, strict=True)
+        ]
+        self._active, self._axes = max(len(self.rows) - 1, 0), axes
+        self.cross = {}
         for at, row in enumerate(self.rows):
             self._column.addWidget(row)
             row.set_places(places(image, axes[at]) if image is not None else [])
             row.moved.connect(lambda value, at=at: self._move(at, value))
+        for plane in list(found.values())[1:]:
+            row = self.cross[plane.across] = SliceRow(plane.across, plane.count, plane.name)
+            self._column.addWidget(row)
+            row.moved.connect(lambda value, axis=plane.across: self.crossed.emit(axis, value))
+            row.hide()
         self.setVisible(bool(self.rows))
+
+    def show_planes(self, shown: str, active: str) -> None:
+        """Rows for the planes on screen; keys and wheel move that of the active one."""
+        for axis, row in self.cross.items():
+            row.setVisible(axis in shown)
+        if "z" in self._axes:
+            deep = self._axes.index("z")
+            self.rows[deep].setVisible("z" in shown)
+            self._active = deep if active == "z" else active
+
+    def set_cross(self, at: Mapping[str, int]) -> None:
+        """Show which slices across y and x are looked at; silent."""
+        for axis, row in self.cross.items():
+            row.set_value(at[axis])
 
     def set_front(self, front: Sequence[Span]) -> None:
         """Show which slice is looked at (none: colours of several bands); silent."""
@@ -110,12 +143,14 @@ class Slices(QWidget):
     @property
     def active(self) -> SliceRow | None:
         """The row that keys and wheel move."""
+        if isinstance(self._active, str):
+            return self.cross[self._active]
         return self.rows[self._active] if self.rows else None
 
     def step(self, by: int) -> None:
         """Some slices on along the axis that was moved last."""
-        if self.rows:
-            self.rows[self._active].step(by)
+        if row := self.active:
+            row.step(by)
 
     def _move(self, at: int, value: int) -> None:
         self._active = at

@@ -5,13 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-import numpy as np
 from PySide6.QtWidgets import QLabel, QProgressBar, QPushButton, QSizePolicy, QStatusBar
 
-from core.image import Image
 from core.job import Progress
-from core.tiles import Region, Span
-from gui.numbers import text
 from gui.rates import device_words, duration
 
 STAGES = {
@@ -137,15 +133,6 @@ class Status(QStatusBar):
             self._rate.setText("")
         self._state.setText("   ".join(w for w in (STATES[state], f"{scale:.0%}") if w and scale))
 
-    def show_pointer(
-        self, image: Image | None, place: object, front: tuple[Span, ...] = ()
-    ) -> None:
-        """Place and stored value under the pointer."""
-        if image is None or not isinstance(place, tuple):
-            self._pointer.setText("")
-            return
-        y, x = (int(v) for v in place)
-        if 0 <= y < image.height and 0 <= x < image.width:
-            one = Region(y, x, y + 1, x + 1, front).index(image.axes)
-            values = np.asarray(image.pixels[one]).ravel()[:4]
-            self._pointer.setText(f"x {x}  y {y}   {' '.join(text(float(v)) for v in values)}")
+    def show_pointer(self, words: str) -> None:
+        """Place and value under the pointer."""
+        self._pointer.setText(words)

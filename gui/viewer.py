@@ -6,6 +6,11 @@ Drag pans (with the middle button or space held: always), the wheel zooms at the
 click switches between the whole picture and 100 %, the divider of a wipe is dragged, shift-drag
 draws the area to be measured, its corners move it. Held keys: B blinks, L shows the loupe. PageUp,
 PageDown and the wheel with Alt go through a stack.
+
+What is shown through a window (scans, bands) has its width and level under the right button, or
+the left one with Ctrl. Over scans the wheel alone goes through the slices and zooms with Ctrl, as
+radiologists have it. Of three linked planes a drag moves the crosshair, a double click enlarges
+one.
 """
 
 from __future__ import annotations
@@ -25,7 +30,13 @@ from gui.picture import Picture
 __all__ = ["Compare", "Viewer"]
 
 GRAB = 7  # logical pixels around the divider or a corner within which it is taken hold of
-BUTTONS = Qt.MouseButton.LeftButton | Qt.MouseButton.MiddleButton
+RIGHT = Qt.MouseButton.RightButton
+ALT, CONTROL, SHIFT = (
+    Qt.KeyboardModifier.AltModifier,
+    Qt.KeyboardModifier.ControlModifier,
+    Qt.KeyboardModifier.ShiftModifier,
+)
+BUTTONS = Qt.MouseButton.LeftButton | Qt.MouseButton.MiddleButton | RIGHT
 SLICES = {Qt.Key.Key_PageUp: 1, Qt.Key.Key_PageDown: -1}
 BY_KEY = (  # ways to get the focus that call for showing where it is
     Qt.FocusReason.TabFocusReason,
@@ -39,6 +50,10 @@ class Viewer(Picture):
 
     pointerMoved = Signal(object)  # (y, x) of the sensor pixel under the pointer, or None
     sliceStepped = Signal(int)  # so many slices on, or back
+    crosshairMoved = Signal(str, int, int)  # across which plane, its row and column
+    planeActivated = Signal(str)  # the hand is in the plane across this axis
+    planeEnlarged = Signal(str)
+    windowDragged = Signal(float, float, bool)  # logical pixels right and down; final
     dragging = Signal(bool)  # the hand holds the picture: compute less, paint more
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -46,6 +61,7 @@ class Viewer(Picture):
         self._drag: Callable[[QPointF], None] | None = None
         self._last = QPointF()
         self._roi_armed = self._drawing = self._space = False
+        self._turned = 0.0  # notches of the wheel that are no whole slice yet
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
 
@@ -62,9 +78,17 @@ class Viewer(Picture):
             event.ignore()
             return
         point, left = event.position(), event.button() == Qt.MouseButton.LeftButton
-        shift = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
+        shift, control = (bool(event.modifiers() & key) for key in (SHIFT, CONTROL))
+        windows = event.button() == RIGHT or (left and control)
+        if windows and not self._notes.window:
+            event.ignore()
+            return
         self._last = point
-        self._drag = self._grasp(point, shift) if left and not self._space else self._pan
+        self._activate(point)
+        if windows:
+            self._drag = self._change_window
+        else:
+            self._drag = self._grasp(point, shift) if left and not self._space else self._pan
         self._show_cursor(point)
         self.dragging.emit(True)
 
@@ -81,6 +105,8 @@ class Viewer(Picture):
         """Qt: let go."""
         if not self._drag or event.buttons() & BUTTONS:
             return
+        if self._drag == self._change_window:
+            self.windowDragged.emit(0.0, 0.0, True)
         self._drag = None
         if self._drawing:
             self._drawing = False
@@ -94,6 +120,8 @@ class Viewer(Picture):
             return
         if self._near_divider(event.position()):
             self.wipe = 0.5
+        elif not self._alone():
+            self.planeEnlarged.emit(self._pane_at(event.position()).across)
         elif self.fitted:
             self.zoom_to(1.0, event.position())
         else:
@@ -103,11 +131,17 @@ class Viewer(Picture):
         """Qt: zoom, four notches for twice the size; what is under the pointer stays there."""
         turned = event.angleDelta()
         notches = (turned.y() or turned.x()) / 120  # with Alt, Qt turns it sideways
-        if event.modifiers() & Qt.KeyboardModifier.AltModifier:
-            if notches:
-                self.sliceStepped.emit(1 if notches > 0 else -1)
-        elif turned.y():
+        alt, control = (bool(event.modifiers() & key) for key in (ALT, CONTROL))
+        if alt or (self._notes.wheel and not control):
+            self._activate(event.position())
+            self._turned += notches
+            if steps := math.trunc(self._turned):
+                self._turned -= steps
+                self.sliceStepped.emit(steps)
+                self._point_at(event.position())
+        elif turned.y() and self._sheets:
             self._hurry()
+            self._activate(event.position())
             self.zoom_by(2 ** (notches / 4), event.position())
             self._point_at(event.position())
         event.accept()
@@ -119,12 +153,36 @@ class Viewer(Picture):
 
     def _grasp(self, point: QPointF, shift: bool) -> Callable[[QPointF], None]:
         """What a drag that begins here does."""
-        anchor = self.sensor_at(point) if self._roi_armed or shift else self._opposite(point)
+        drawing = self._roi_armed or shift
+        anchor = self.sensor_at(point, self._active) if drawing else self._opposite(point)
         if anchor:
             self._roi_armed, self._drawing = False, True
             self._outline = None if shift else self.roi
             return partial(self._draw_roi, anchor)
-        return self._move_divider if self._near_divider(point) else self._pan
+        if self._near_divider(point):
+            return self._move_divider
+        if self._alone():
+            return self._pan
+        self._move_crosshair(point)
+        return self._move_crosshair
+
+    def _activate(self, point: QPointF) -> None:
+        """The plane under the pointer is the one that keys act on."""
+        across = self._pane_at(point).across if self._sheets else self._active
+        if across != self._active:
+            self._active = across
+            self.planeActivated.emit(across)
+
+    def _move_crosshair(self, point: QPointF) -> None:
+        found, whole = self.sensor_at(point, self._active), self._extent()
+        if found is not None and whole is not None:
+            y = min(max(math.floor(found[0]), 0), whole.height - 1)
+            x = min(max(math.floor(found[1]), 0), whole.width - 1)
+            self.crosshairMoved.emit(self._active, y, x)
+
+    def _change_window(self, point: QPointF) -> None:
+        moved = point - self._last
+        self.windowDragged.emit(moved.x(), moved.y(), False)
 
     def _pan(self, point: QPointF) -> None:
         self._hurry()
@@ -133,17 +191,20 @@ class Viewer(Picture):
 
     def _move_divider(self, point: QPointF) -> None:
         self._hurry()
-        self.wipe = point.x() / max(self.width(), 1)
+        place = self._logical(self._own(self._active).place)
+        self.wipe = (point.x() - place.left()) / max(place.width(), 1)
 
     def _draw_roi(self, anchor: tuple[float, float], point: QPointF) -> None:
-        y, x = self.sensor_at(point) or anchor
+        y, x = self.sensor_at(point, self._active) or anchor
         (y0, y1), (x0, x1) = sorted((anchor[0], y)), sorted((anchor[1], x))
         self._outline = Region(math.floor(y0), math.floor(x0), math.ceil(y1), math.ceil(x1))
         self.update()
 
     def _near_divider(self, point: QPointF) -> bool:
-        near = abs(point.x() - self.wipe * self.width()) <= GRAB
-        return near and self.shown is Compare.WIPE and self._camera is not None
+        if self.shown is not Compare.WIPE or not self._sheets:
+            return False
+        place = self._logical(self._pane_at(point).place)
+        return abs(point.x() - place.left() - self.wipe * place.width()) <= GRAB
 
     def _opposite(self, point: QPointF) -> tuple[float, float] | None:
         """The sensor corner of the measured area across from the one under the pointer."""
@@ -170,12 +231,20 @@ class Viewer(Picture):
             self._view_moved()
 
     def _holds(self, y: int, x: int) -> bool:
-        camera = self._camera
-        return camera is not None and 0 <= y < camera.height and 0 <= x < camera.width
+        plane = self._sheets[self.under].plane if self._sheets else None
+        return plane is not None and 0 <= y < plane.height and 0 <= x < plane.width
+
+    @property
+    def under(self) -> str:
+        """The axis across which the plane under the pointer lies."""
+        at = self._pointer
+        return self._pane_at(at).across if at is not None and self._sheets else self._active
 
     def _show_cursor(self, point: QPointF) -> None:
         near = self._near_divider(point)
-        if self._drag == self._pan:
+        if self._drag == self._change_window:
+            self.setCursor(Qt.CursorShape.SizeAllCursor)
+        elif self._drag == self._pan:
             self.setCursor(Qt.CursorShape.ClosedHandCursor)
         elif self._roi_armed or self._drawing or self._opposite(point):
             self.setCursor(Qt.CursorShape.CrossCursor)

@@ -19,8 +19,9 @@ from PySide6.QtWidgets import (
 
 import resources
 from core.develop import to_screen
+from core.develop.window import scale
 from core.registry import Registry
-from gui import actions, frame
+from gui import actions, frame, pointer
 from gui.background import Background
 from gui.batch import OVER, Batch, Settings, guess
 from gui.bridge import Bridge
@@ -34,6 +35,7 @@ from gui.noise_panel import NoisePanel
 from gui.panel import MethodPanel
 from gui.rates import duration
 from gui.recipes import Recipes
+from gui.scans import Scans
 from gui.session import Document, Session, State
 from gui.slices import Slices
 from gui.start import StartPage
@@ -78,6 +80,7 @@ class Window(QMainWindow):
         self.pages.addWidget(viewer)
         self.trouble = Trouble(self.pages)
         self.slices = Slices()
+        self.scans = Scans(session, viewer, self.slices, say)
         central = QWidget()
         column = QVBoxLayout(central)
         column.setContentsMargins(0, 0, 0, 0)
@@ -175,6 +178,7 @@ class Window(QMainWindow):
         self.viewer.sliceStepped.connect(self.slices.step)
         self.slices.moved.connect(edits.slice)
         self.monitor.changed.connect(self.viewer.update)
+        self.scans.identifiersShown.connect(self._show_title)
 
     # Showing the state
 
@@ -187,7 +191,7 @@ class Window(QMainWindow):
         if d is None:
             if before is not None:
                 self.pages.setCurrentWidget(self.start)
-                self.setWindowTitle("Sordino")
+                self._show_title()
                 self._enable()
             return
         if before is None or before.image is not d.image:
@@ -198,7 +202,7 @@ class Window(QMainWindow):
                 lambda store: to_screen(store, image, replace(look, profile=self.monitor.profile))
             )
         if before is None:
-            self.setWindowTitle(f"{Path(d.image.path).name} — Sordino")
+            self._show_title()
             self._enable()
             self.statistics.show_statistics(None, "")
             self._turns.add(self._show_rows, self._show_look, self._show_step, self._show_noise)
@@ -210,6 +214,10 @@ class Window(QMainWindow):
         ):
             if changed and not self._turns.waits(part):
                 part()
+
+    def _show_title(self) -> None:
+        d = self.session.document
+        self.setWindowTitle(self.scans.title(d.image) if d is not None else "Sordino")
 
     def _show_rows(self) -> None:
         d = self.session.document
@@ -289,12 +297,11 @@ class Window(QMainWindow):
         d = self.session.document
         roi = d is not None and self.session.state.view.roi is not None
         title = f"{'Drawn area' if roi else 'Visible region'}, {_size(region)}"
-        self.statistics.show_statistics(found, title)  # type: ignore[arg-type]
+        unit = scale(d.image)[2] if d is not None and d.image.kind == "scan" else "DN"
+        self.statistics.show_statistics(found, title, unit)  # type: ignore[arg-type]
 
     def _pointed(self, place: object) -> None:
-        d = self.session.document
-        front = self.session.state.view.front
-        self.status.show_pointer(d.image if d else None, place, front)
+        self.status.show_pointer(pointer.words(self.session.state, self.viewer, place))
 
     def compare(self, mode: Compare) -> None:
         """Another way of comparing."""

@@ -20,6 +20,7 @@ from gui.plan import stages
 from gui.rates import Rates, duration
 from gui.session import Document
 from gui.status import Status
+from gui.wishes import Wish
 
 
 @pytest.fixture
@@ -69,7 +70,7 @@ def test_plan_shows_real_pixels_at_full_size_whatever_they_cost(settings):
     region = Region(0, 0, 1000, 1600)
 
     def plan(level, held=False):
-        found = stages(d, [(region, level)], (1, 2, 4), lambda *_: 1000.0, 0, held, False)
+        found = stages(d, [Wish(region, level)], (1, 2, 4), lambda *_: 1000.0, 0, held, False)
         return [(work.level, work.coarse) for work in found]
 
     assert plan(1) == [(2, True), (1, False)]

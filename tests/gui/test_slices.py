@@ -108,9 +108,9 @@ def test_the_slice_seen_is_the_slice_denoised(volume, qtbot, settle):
 def test_nothing_of_another_slice_is_ever_put_into_the_picture(volume, qtbot, settle):
     put, seen = volume.viewer.put, []
 
-    def record(layer, level, region, store, proxy=False):
+    def record(layer, level, region, store, *how):
         seen.append((region.front, front(volume)))
-        put(layer, level, region, store, proxy)
+        put(layer, level, region, store, *how)
 
     volume.viewer.put = record
     for _ in range(3):
@@ -198,5 +198,14 @@ def test_a_cube_is_seen_in_false_colour_until_a_band_is_asked_for(qtbot):
     session = Session()
     session.open(document)
     assert session.state.view.front == ()
-    session.open(Document(Image(np.zeros((9, 20, 30), np.float32), "zyx", "scan")))
+    session.open(Document(Image(np.zeros((9, 20, 30), np.float32), "zyx", "array")))
     assert session.state.view.front == ((0, 1),)
+
+
+def test_a_scan_begins_in_its_middle(qtbot):
+    session = Session()
+    session.open(Document(Image(np.zeros((2, 9, 20, 30), np.float32), "tzyx", "scan")))
+    view = session.state.view
+    assert view.front == ((0, 1), (4, 5)) and view.cross == (10, 15)
+    assert view.front_of("tz", "y") == ((0, 1), (10, 11))
+    assert view.at("tz") == {"z": 4, "y": 10, "x": 15}

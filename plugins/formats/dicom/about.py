@@ -72,6 +72,7 @@ def about(series: Series) -> dict[str, Any]:
     window = window_of(series)
     if window:
         meta["window"] = window
+        meta["windows"] = windows_of(series)
     regions = regions_of(data)
     if regions:
         meta["regions"] = regions
@@ -123,6 +124,22 @@ def window_of(series: Series) -> tuple[float, float] | None:
         ends = tuple((end - first.intercept) / first.slope for end in ends)
     low, high = sorted(ends)
     return (high, low) if head.photometric == "MONOCHROME1" else (low, high)
+
+
+def windows_of(series: Series) -> list[tuple[str, float, float]]:
+    """All presets: name, level and width in the unit of `scale_of`."""
+    groups = Groups(series.head.data)
+    preset = (groups.of(0, "FrameVOILUTSequence") if groups else {}) or series.head.data
+    centres, widths = numbers(preset, "WindowCenter") or (), numbers(preset, "WindowWidth") or ()
+    told = text(preset, "WindowCenterWidthExplanation").split("\\")
+    found: list[tuple[str, float, float]] = []
+    for at, (centre, width) in enumerate(zip(centres, widths, strict=False)):
+        name = told[at].strip().capitalize() if at < len(told) else ""
+        number = f" {at + 1}" if min(len(centres), len(widths)) > 1 else ""
+        one = name or f"File{number}", centre, width
+        if width > 0 and one[1:] not in [each[1:] for each in found]:
+            found.append(one)
+    return found
 
 
 def inverted(pixels: Array) -> tuple[float, float]:

@@ -205,6 +205,11 @@ def _volume(
         affine[:3, 2] = normal * (step or 1.0)
         affine[:3, 3] = origin[:3]
         found["affine"] = [[float(value) for value in row] for row in affine]
+    elif first.turn is not None:  # slices are not even, but which way is up is known
+        steps = np.array([first.turn[:3], first.turn[3:6], normal]).T
+        found["directions"] = [[float(value) for value in row] for row in steps]
+        if origin is not None:
+            found["origin"] = [float(value) for value in origin[:3]]
     return found
 
 

@@ -1,0 +1,145 @@
+"""Showing: which layer is on screen, what divides before and after, which area is measured.
+
+The state of the picture's widget that does not depend on an image; view.py adds the image.
+"""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QPointF, QRectF, Signal
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from core.tiles import Region
+from gui.panes import Compare
+
+BACKGROUNDS = {"black": 0, "grey": 118, "white": 255}  # 118: 18 % of white's light in sRGB
+
+
+class Showing(QWidget):
+    """How the picture is shown; every change repaints."""
+
+    roiChanged = Signal(object)  # Region or None
+    wipeMoved = Signal(float)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._compare = Compare.AFTER
+        self._blinking = self._loupe = False
+        self._wipe, self._gain, self._background = 0.5, 8.0, "grey"
+        self._roi: Region | None = None
+        self._outline: Region | None = None  # the area while it is drawn
+        self._pointer: QPointF | None = None
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setMinimumSize(160, 120)
+        self.setAccessibleName("Picture")
+        self.setAccessibleDescription("The image before and after denoising")
+
+    def _lay_out(self) -> None:
+        """What is shown where may have changed."""
+        raise NotImplementedError
+
+    def _view_moved(self) -> None:
+        """Other pixels may be wanted."""
+        raise NotImplementedError
+
+    def _extent(self) -> Region | None:
+        """All pixels of the plane that an area is drawn in; None without an image."""
+        raise NotImplementedError
+
+    def _alone(self) -> bool:
+        """Does one plane fill the widget?"""
+        raise NotImplementedError
+
+    @property
+    def compare(self) -> Compare:
+        """What is shown when nothing blinks."""
+        return self._compare
+
+    @compare.setter
+    def compare(self, mode: Compare) -> None:
+        self._compare = mode
+        self._lay_out()
+
+    @property
+    def blinking(self) -> bool:
+        """The other picture for a moment: before, or after where before is what is shown.
+
+        Side by side there is nothing to blink.
+        """
+        return self._blinking
+
+    @blinking.setter
+    def blinking(self, on: bool) -> None:
+        self._blinking = on
+        self.update()
+
+    @property
+    def shown(self) -> Compare:
+        """What is shown now, blinking or not."""
+        if not self._blinking or self._compare is Compare.SIDE:
+            return self._compare
+        return Compare.AFTER if self._compare is Compare.BEFORE else Compare.BEFORE
+
+    @property
+    def wipe(self) -> float:
+        """Where the divider stands, 0 (left edge) to 1."""
+        return self._wipe
+
+    @wipe.setter
+    def wipe(self, value: float) -> None:
+        value = min(max(value, 0.0), 1.0)
+        if value == self._wipe:
+            return
+        ends = sorted((value * self.width(), self._wipe * self.width()))
+        self._wipe = value
+        place = QRectF(ends[0] - 16, 0, ends[1] - ends[0] + 32, self.height())
+        self.update(place.toAlignedRect() if self._alone() else self.rect())
+        self.wipeMoved.emit(value)
+
+    @property
+    def difference_gain(self) -> float:
+        """How much the difference is amplified."""
+        return self._gain
+
+    @difference_gain.setter
+    def difference_gain(self, value: float) -> None:
+        self._gain = value
+        self.update()
+
+    @property
+    def background(self) -> str:
+        """Around the picture: "black", "grey" (18 %) or "white"."""
+        return self._background
+
+    @background.setter
+    def background(self, name: str) -> None:
+        if name not in BACKGROUNDS:
+            raise ValueError(f"the background is one of {', '.join(BACKGROUNDS)}, not {name!r}")
+        self._background = name
+        self.update()
+
+    @property
+    def loupe(self) -> bool:
+        """A magnifier under the pointer: before | after, four times larger."""
+        return self._loupe
+
+    @loupe.setter
+    def loupe(self, on: bool) -> None:
+        self._loupe = on
+        self._view_moved()
+
+    @property
+    def roi(self) -> Region | None:
+        """The area to be measured, in sensor pixels."""
+        return self._roi
+
+    def set_roi(self, region: Region | None) -> None:
+        """Another area to be measured, cut to the image; None: no area."""
+        whole = self._extent()
+        if region is not None and whole is not None:
+            region = region.meet(whole)
+        region = region if region is not None and region.area else None
+        self._outline = None
+        self.update()
+        if region != self._roi:
+            self._roi = region
+            self.roiChanged.emit(region)
