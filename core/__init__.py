@@ -4,8 +4,13 @@ Read in this order: image (what is passed around), method (what a denoiser is), 
 only path from an image to denoised pixels), job (what travels), engine (threads, lanes, cancel).
 """
 
+import os
+
 from core.places import keep_kernels
 
 __version__ = "0.1.0"
 
+COMMANDS = ("denoise", "convert", "methods", "noise", "info")  # other words open the window
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # tiles are worked on in parallel already
 keep_kernels()  # before anything imports numba

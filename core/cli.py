@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from core import COMMANDS
 from core.desk import Desk
 from core.format import Output, UnreadableFile, UnwritableFile
 from core.image import Image
@@ -26,7 +27,6 @@ from core.noise.model import Noise, PoissonGaussian
 from core.options import Usage, make_desk, make_recipe, open_file, parser, targets
 from core.recipe import BadRecipe, Recipe
 
-COMMANDS = ("denoise", "convert", "methods", "noise", "info")
 OK, FAILED, USAGE, SOME, INTERRUPTED = 0, 1, 2, 3, 130
 
 

@@ -12,7 +12,7 @@ def main() -> int:
         from core.child import main as child
 
         return child()
-    from core.cli import COMMANDS
+    from core import COMMANDS
 
     if first in COMMANDS or first in ("-h", "--help", "--version"):
         from core.cli import main as command

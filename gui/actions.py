@@ -54,7 +54,7 @@ COMPARE = (
 )
 ZOOM = (
     Command("fit", "Fit", ("F", "Ctrl+0"), "maximize"),
-    Command("full", "100 %", ("Z", "Ctrl+1"), "scan"),
+    Command("full", "100 %", ("Z", "Ctrl+1"), "one-to-one"),
     Command("double", "200 %", ("Ctrl+2",)),
     Command("zoom_in", "Zoom in", ("+", "="), "zoom-in"),
     Command("zoom_out", "Zoom out", ("-",), "zoom-out"),

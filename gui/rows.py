@@ -26,6 +26,7 @@ from gui import theme
 from gui.controls import Combo, NumberEdit, Track
 from gui.numbers import Scale, text
 
+NAMES = {"srgb": "sRGB", "bt709": "BT.709"}  # words that are not spelt as others
 
 class Row(QWidget):
     """One setting: label, value, and an arrow that resets it once it was changed."""
@@ -209,7 +210,7 @@ class ChoiceRow(Row):
     def words(self, value: Any) -> str:
         """A value as the user reads it."""
         plain = str(value).replace("_", " ")
-        return plain[:1].upper() + plain[1:]
+        return NAMES.get(plain, plain[:1].upper() + plain[1:])
 
     def set_value(self, value: Any) -> None:
         """Show a value; silent."""

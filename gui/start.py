@@ -12,6 +12,11 @@ import resources
 from gui import theme
 
 
+KINDS = """Drop a file or a folder here:
+photographs (RAW, DNG, TIFF, PNG, JPEG, EXR), hyperspectral cubes (ENVI, MATLAB, HDF5, GeoTIFF),
+scans (DICOM, NIfTI, NRRD), ultrasound clips and echoes, stacks (OME-TIFF, FITS, NumPy)"""
+
+
 class StartPage(QWidget):
     """Shown while no image is open."""
 
@@ -29,8 +34,9 @@ class StartPage(QWidget):
         font = title.font()
         font.setPointSizeF(font.pointSizeF() * 2.2)
         title.setFont(font)
-        hint = QLabel("Drop a photograph here: RAW, DNG, TIFF, PNG, JPEG or a NumPy array.")
+        hint = QLabel(KINDS)
         hint.setProperty("role", "soft")
+        hint.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         button = QPushButton(theme.icon("folder-open"), "Open…  (Ctrl+O)")
         button.clicked.connect(self.openWanted)
         column = QVBoxLayout(self)

@@ -72,8 +72,7 @@ class Window(QMainWindow):
         self.recipes = Recipes(self, session, say)
         self._queue_page = QVBoxLayout()  # filled after the first paint
         self._turns = Turns(self)
-        samples = sorted(resources.path("samples").glob("*.dng"))
-        self.start = StartPage(samples, recent.paths())
+        self.start = StartPage(resources.samples(), recent.paths())
         self.pages_by_dock: dict[str, QTabWidget] = {}
         self.pages = QStackedWidget()
         self.pages.addWidget(self.start)

@@ -6,3 +6,12 @@ from pathlib import Path
 def path(name: str) -> Path:
     """The file `name` of this package, as in path("icons/open.svg")."""
     return Path(__file__).parent / name
+
+
+BESIDE = {".py", ".md", ".json", ".img", ".raw"}  # in the samples' folder: not to be opened itself
+
+
+def samples() -> list[Path]:
+    """The synthetic samples, one path each, by name."""
+    found = path("samples").iterdir()
+    return sorted(one for one in found if one.is_file() and one.suffix not in BESIDE)

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.judge import Judge
 
 
 @pytest.fixture(scope="session")
@@ -14,6 +17,10 @@ def shared_data() -> Path:
     return folder
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Hostile files first: their memory is read from a maximum over all children so far."""
-    items.sort(key=lambda item: "test_hostile" not in item.nodeid)
+@pytest.fixture(scope="session")
+def judge() -> Iterator[Judge]:
+    """Opens hostile files, and tells what they did."""
+    pytest.importorskip("resource")
+    process = Judge()
+    yield process
+    process.close()
