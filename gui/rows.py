@@ -28,6 +28,7 @@ from gui.numbers import Scale, text
 
 NAMES = {"srgb": "sRGB", "bt709": "BT.709"}  # words that are not spelt as others
 
+
 class Row(QWidget):
     """One setting: label, value, and an arrow that resets it once it was changed."""
 

@@ -11,7 +11,6 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWi
 import resources
 from gui import theme
 
-
 KINDS = """Drop a file or a folder here:
 photographs (RAW, DNG, TIFF, PNG, JPEG, EXR), hyperspectral cubes (ENVI, MATLAB, HDF5, GeoTIFF),
 scans (DICOM, NIfTI, NRRD), ultrasound clips and echoes, stacks (OME-TIFF, FITS, NumPy)"""
