@@ -10,6 +10,7 @@ from core.ops.volume import is_volume
 from core.recipe import Recipe, Step
 
 BEST, FAST, VOLUME = "dct", "fast", "dct3d"
+SPECKLE = "speckle"
 LARGE = 60.0  # megapixels from which the fast method is the better start
 
 
@@ -18,6 +19,9 @@ def choose(methods: Mapping[str, type[Method]], image: Image) -> tuple[Recipe, s
     if image.kind == "scan" and VOLUME in methods and is_volume(image):
         method = methods[VOLUME]()
         why = f"{method.title}: the best of our tables for volumes, in their time."
+    elif image.kind == "clip" and SPECKLE in methods:
+        method = methods[SPECKLE]()
+        why = f"{method.title}: the best of our tables for compressed echoes."
     elif image.megapixels > LARGE and FAST in methods:
         method = methods[FAST]()
         why = f"{method.title}: the image has {image.megapixels:.0f} megapixels."
