@@ -88,7 +88,7 @@ def sample(image: Image, area: Region) -> Sample | None:
     alive = np.all([c.low + c.mid + c.high > 0 for c in channels], axis=0)
     kept = tuple(c.kept(alive) for c in channels)
     overlap = (SIDE / _stride(image, area)) ** 2
-    return Sample(kept, bottom, top, span, _step(stored), overlap)
+    return Sample(kept, bottom, top, span, step_of(stored), overlap)
 
 
 def _blocks(image: Image, area: Region) -> tuple[F32, F32] | None:
@@ -217,7 +217,7 @@ def deviations(plane: F32, cfa: Cfa | None, channel: int, limit: int = 200_000) 
     return found[np.isfinite(found)]
 
 
-def _step(stored: Array) -> float:
+def step_of(stored: Array) -> float:
     """The step stored values are rounded to: their greatest common divisor; 0 if continuous."""
     values = stored.ravel()[:: max(1, stored.size // 50_000)]
     values = values[np.isfinite(values)]

@@ -56,14 +56,32 @@ class _Points:
 
 
 def measure(image: Image, region: Region | None = None) -> Measured:
-    """The Poisson-Gaussian noise of an image (or of a region of it), per channel, with verdicts.
+    """The noise of an image (or of a region of it), in the model that fits its kind, with verdicts.
 
-    Blind: needs no flat area, only some blocks without texture. Large images are looked at in a
-    fixed pattern of rows. NaN and infinite samples are left out. Never raises for odd pixels: what
-    cannot be measured says so and carries a usable fallback (Gaussian noise).
+    Cubes: a sigma per band. Scans: Rician for MR, a map of sigmas for CT. Clips: speckle. All
+    others: Poisson-Gaussian per channel. Blind: needs no flat area, only some without texture.
+    Large images are looked at in part. NaN and infinite samples are left out. Never raises for odd
+    pixels: what cannot be measured says so and carries a usable fallback (Gaussian noise).
     """
     whole = Region.whole(image.height, image.width)
     area = (region or largest(image) or whole).meet(whole)
+    found = _of_kind(image, area) if area.area else None
+    return found or measure_sensor(image, area)
+
+
+def _of_kind(image: Image, area: Region) -> Measured | None:
+    """What the estimator of the image's kind finds; None where it has nothing to go by."""
+    if np.issubdtype(image.pixels.dtype, np.complexfloating) or "c" in image.axes:
+        return None
+    if image.kind == "cube" and "b" in image.axes:
+        from core.noise.bands import measure_bands
+
+        return measure_bands(image, area)
+    return None
+
+
+def measure_sensor(image: Image, area: Region) -> Measured:
+    """The Poisson-Gaussian noise of an area, per channel."""
     found = sample(image, area)
     if found is None:
         return _fallback(image, area, _EMPTY)

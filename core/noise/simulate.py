@@ -136,6 +136,37 @@ def log_speckle(
     return (signal + scale * logs * (math.sqrt(24) / math.pi)).astype(np.float32)
 
 
+def cube(
+    signal: Floats,
+    sigma: Floats,
+    rng: np.random.Generator,
+    stripes: float = 0.0,
+    impulses: float = 0.0,
+    dead: int = 0,
+) -> NDArray[np.float32]:
+    """Bands (B, H, W) with Gaussian noise of a `sigma` each, (B,).
+
+    In every third band `stripes` is the standard deviation, in sigmas, of offsets of a tenth of
+    the columns; a share `impulses` of its pixels takes any value of the band; `dead` columns are 0.
+    """
+    out = np.array(signal, np.float64)
+    bands, height, width = out.shape
+    levels = np.broadcast_to(np.asarray(sigma, np.float64), (bands,))
+    out += levels[:, None, None] * rng.standard_normal(out.shape)
+    for band in range(0, bands, 3):
+        columns = rng.permutation(width)
+        if stripes > 0:
+            hit = columns[: max(width // 10, 1)]
+            out[band][:, hit] += stripes * levels[band] * rng.standard_normal(len(hit))
+        if impulses > 0:
+            hit = rng.random((height, width)) < impulses
+            low, high = out[band].min(), out[band].max()
+            out[band][hit] = rng.uniform(low, high, np.count_nonzero(hit))
+        if dead > 0:
+            out[band][:, columns[-dead:]] = 0
+    return out.astype(np.float32)
+
+
 def _pulses(
     shape: tuple[int, ...], size: tuple[float, float], rng: np.random.Generator
 ) -> NDArray[np.float64]:
