@@ -10,7 +10,7 @@ from core.ops.volume import is_volume
 from core.recipe import Recipe, Step
 
 BEST, FAST, VOLUME = "dct", "fast", "dct3d"
-SPECKLE = "speckle"
+SPECKLE, CUBE = "speckle", "subspace"
 LARGE = 60.0  # megapixels from which the fast method is the better start
 
 
@@ -22,6 +22,9 @@ def choose(methods: Mapping[str, type[Method]], image: Image) -> tuple[Recipe, s
     elif image.kind == "clip" and SPECKLE in methods:
         method = methods[SPECKLE]()
         why = f"{method.title}: the best of our tables for compressed echoes."
+    elif image.kind == "cube" and CUBE in methods:
+        method = methods[CUBE]()
+        why = f"{method.title}: ahead of all others of our tables for cubes."
     elif image.megapixels > LARGE and FAST in methods:
         method = methods[FAST]()
         why = f"{method.title}: the image has {image.megapixels:.0f} megapixels."

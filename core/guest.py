@@ -36,13 +36,19 @@ from core.tiles import Region
 
 KEEP = 2  # prepared states that one child holds; the parent asks for an older one again
 OFTEN = 0.02  # seconds between two reports of progress
-ELSEWHERE = ("noise", "region", "inputs", "cancelled")  # what is no plain value in a Context
+ELSEWHERE = (
+    "noise",
+    "region",
+    "inputs",
+    "cancelled",
+    "source",
+)  # what is no plain value in a Context
 Reply = dict[str, Any]
 Say = Callable[[Reply], None]
 
 
 def context_to_json(ctx: Context) -> dict[str, Any]:
-    """A Context without `cancelled` and `inputs`. Raises ValueError: not every noise travels."""
+    """A Context without what is ELSEWHERE. Raises ValueError: not every noise travels."""
     noise = noise_text.to_json(ctx.noise)
     if noise is None and ctx.noise is not None:
         raise ValueError(f"Plugins in a process of their own get no {ctx.noise.kind} noise model.")

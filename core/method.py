@@ -137,7 +137,9 @@ class Context:
     `noise` is in the units of the tile: unit-variance white for domain "white", else the image's
     model. `planes` gives the colour of each channel of the tile: (0, 1, 1, 2) for packed RGGB.
     `region` is what the tile covers of the image, halo included, in stored pixels. `inputs` are the
-    step's further images (dark frame, guide...), laid out as the tile.
+    step's further images (dark frame, guide...), laid out as the tile. In `prepare`, `source` gives
+    what `run` will see of a region, as an array without halo: NaN where there is no measurement,
+    and slices that come one at a time along the batch. None: there is no image yet.
     """
 
     noise: Noise | None = None
@@ -147,6 +149,7 @@ class Context:
     cancelled: Callable[[], bool] = lambda: False
     region: Region | None = None
     inputs: Mapping[str, Planes] = field(default_factory=dict[str, Any])
+    source: Callable[[Region], Array] | None = None
 
     def check(self) -> None:
         """Call in every long loop. Raises Cancelled."""

@@ -1,14 +1,19 @@
-"""Part: the part of an image that a tile looks at, where the whole is not in memory."""
+"""Part: the part of an image that a step looks at, where the whole is not in memory."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
 
-from core.image import Array
-from core.tiles import Region
+from core.image import Array, Image, Pixels
+from core.noise.model import Noise
+from core.ops.domain import Domain
+from core.plan import Plan
+from core.tiles import Region, cut
 
 
 def seen(need: Region, sizes: tuple[int, ...], period: int, axes: str) -> Region:
@@ -50,3 +55,28 @@ class Part:
                     moved[axis] = slice(span.start - first, span.stop - first)
         rows = slice(rows.start - y, rows.stop - y)
         return self.part[(*moved, rows, slice(cols.start - x, cols.stop - x))]
+
+
+def source(
+    laid: Plan, image: Image, noise: Noise, pixels: Callable[[Region], Pixels], region: Region
+) -> Array:
+    """A region as `laid.method` will see it (see Context.source); `pixels` are the step's input.
+
+    Slices of the axes that the method wants one at a time follow each other along the batch.
+    """
+    packing, axes, sizes = laid.packing, image.axes, image.pixels.shape
+    area = region.aligned(packing.phase)
+    spans = [
+        [(0, axis.length)] if axis.letter in laid.needs.axes
+        else [(at, at + 1) for at in range(axis.length)]
+        for axis in laid.stack
+    ]  # fmt: skip
+    found: list[Array] = []
+    for front in product(*spans):
+        part = replace(area, front=front)
+        flat, deep = laid.flat(cut(pixels(part), part, packing.phase, axes))
+        domain = Domain(packing, image.levels, size=(image.height, image.width))
+        white = noise.over(part, axes, sizes) if laid.method.domain == "white" else None
+        domain = domain.over(white, laid.letters[1], deep)
+        found.append(laid.together(domain.enter(flat, area.y0, area.x0), deep))
+    return np.concatenate(found)

@@ -6,12 +6,12 @@ seen is what is written, bit by bit.
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
@@ -21,10 +21,10 @@ from core.image import Array, Image, Pixels
 from core.method import Cancelled, Context, Planes
 from core.noise.model import Noise, PoissonGaussian
 from core.ops.domain import Domain, filled, lost
-from core.part import Part, seen
+from core.part import Part, seen, source
 from core.plan import Plan, plan
 from core.recipe import Recipe, Step
-from core.runner import Failed, Runner
+from core.runner import Failed, Runner, one_thread
 from core.tiles import Region, cut, tiles
 
 Layers = dict[str, Array]
@@ -110,9 +110,7 @@ class Renderer:
 
     def _context(self, index: int, torch: str, region: Region | None = None) -> Context:
         planes = self.plans[index].packing.planes
-        count = max(planes) + 1
-        white = PoissonGaussian((0.0,) * count, (1.0,) * count)
-        noise = white
+        noise: Noise = PoissonGaussian((0.0,) * (max(planes) + 1), (1.0,) * (max(planes) + 1))
         if self.plans[index].method.domain == "signal":
             noise = self._noise(region) if region else self.noise
         return Context(noise, planes, torch, 1, self._stopped, region)
@@ -146,7 +144,9 @@ class Renderer:
             runner.know(found[0])
             return
         begin = time.perf_counter()
-        state = yield from runner.prepare(self.image, self._context(index, runner.torch))
+        given = self.plans[index], self.image, self.noise, partial(self._pixels, index)
+        context = replace(self._context(index, runner.torch), source=partial(source, *given))
+        state = yield from runner.prepare(self.image, context)
         # the runner keeps it, too: the cache may drop it before the last tile
         self.cache.put(key, (state,), time.perf_counter() - begin)
 
@@ -193,7 +193,7 @@ class Renderer:
         running: dict[Future[Tile], tuple[Region, bool]] = {}  # bool: nothing runs beside it
         uses_torch = any(step.method.tensors for step in self.recipe.steps)
         most = max(workers, self.threads)  # another device may want more
-        pool = ThreadPoolExecutor(most, "tile", initializer=_one_thread, initargs=(uses_torch,))
+        pool = ThreadPoolExecutor(most, "tile", initializer=one_thread, initargs=(uses_torch,))
         try:
             while queue or running:
                 self._check()
@@ -363,18 +363,6 @@ class Renderer:
 
 def _out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or (isinstance(error, Failed) and error.memory)
-
-
-def _one_thread(uses_torch: bool) -> None:
-    """Tiles are the parallelism: every tile runs on one thread."""
-    if uses_torch or "torch" in sys.modules:
-        import torch
-
-        torch.set_num_threads(1)
-    with suppress(ImportError):
-        import cv2
-
-        cv2.setNumThreads(1)
 
 
 def assemble(

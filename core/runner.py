@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Generator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from math import prod
 from typing import Any, cast
@@ -175,3 +177,15 @@ def _named(found: Planes | Mapping[str, Planes]) -> dict[str, Planes]:
         if isinstance(found, Mapping)
         else {"image": found}
     )
+
+
+def one_thread(uses_torch: bool) -> None:
+    """Tiles are the parallelism: every tile runs on one thread."""
+    if uses_torch or "torch" in sys.modules:
+        import torch
+
+        torch.set_num_threads(1)
+    with suppress(ImportError):
+        import cv2
+
+        cv2.setNumThreads(1)

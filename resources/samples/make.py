@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Make Sordino's samples: RAW files of a still life that never was, an ultrasound clip, MR and CT.
+"""Make Sordino's samples: RAW files of a still life that never was, ultrasound, MR, CT, a cube.
 
     python resources/samples/make.py [FOLDER] [--truth]
 
@@ -27,7 +27,7 @@ if __name__ == "__main__":
 from core.format import Output  # noqa: E402
 from core.image import Cfa, Color, Image, Levels  # noqa: E402
 from core.noise.simulate import mosaic, sensor  # noqa: E402
-from resources.samples import clip, scans  # noqa: E402
+from resources.samples import clip, scans, spectral  # noqa: E402
 from resources.samples.scene import render  # noqa: E402
 
 Floats = NDArray[np.floating[Any]]
@@ -110,6 +110,7 @@ def main() -> None:
     made = make(options.folder, clean=options.truth)
     made.append(clip.make(options.folder, clean=options.truth))
     made.extend(scans.make(options.folder, clean=options.truth))
+    made.append(spectral.make(options.folder, clean=options.truth))
     for path in made:
         print(f"{path} {path.stat().st_size / 1e6:.2f} MB")
 

@@ -1,0 +1,324 @@
+"""The subspace in which the spectra of a cube lie, learned in spite of stripes and impulses.
+
+Every band is predicted from all others by regression; what it has beyond the prediction is its
+noise (J. M. Bioucas-Dias and J. M. P. Nascimento, "Hyperspectral subspace identification", IEEE
+TGRS 46(8), 2008). A band that is off in places cannot predict itself, so impulses, stripes and dead
+lines show there, and are replaced by the prediction before the next round. The principal axes of
+the whitened spectra span the subspace; noise alone has no eigenvalue above (1 + sqrt(B / n))^2 (V.
+Marchenko and L. Pastur, 1967).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.image import Array
+from core.method import Planes, is_array
+from core.tiles import Region, mirror
+
+F32, F64 = NDArray[np.float32], NDArray[np.float64]
+
+LOOKED_AT = 3_000_000  # samples that the subspace is learned from
+AT_ONCE = 4_000_000  # samples in memory while stripes are looked for
+ROUNDS = 3
+OUTLIER = 2.5  # sigmas from the prediction while learning: what is lost costs little there
+SURE = 4.0  # standard errors of a line's median that make it a stripe
+DEAD = -0.5  # change of what is missing with the prediction, from which a line is dead
+LONG = 24  # pixels of a line that is judged as a whole
+MEDIAN = 1.2533  # standard error of a median of Gaussian values over that of their mean
+MARGIN = 1.03  # above the largest eigenvalue of noise
+MOST = 20  # dimensions that are found by themselves
+FURTHEST = 3e38
+NEARER = 3.0 * np.array((2, 1.75, 1.5, 1.25, 1, 1))  # sigmas: limits of the rounds that follow
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """How to learn: the bands `good` (B,); how many dimensions (0: all above the noise).
+
+    Without `robust` all dimensions are kept, sigmas count as 1 and nothing as an outlier: for few
+    bands, where one cannot tell an outlier from a colour.
+    """
+
+    good: NDArray[np.bool_]
+    rank: int = 0
+    robust: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Subspace:
+    """Spectra are mean + sigma * (basis @ coordinates + stripes + unit white noise).
+
+    `mean` and `sigma` (B,), `basis` (B, K) with orthonormal columns, zero in bands that are not to
+    be used; stripes in sigmas, NaN where a line is dead: `across` (B, W) of every column, `down`
+    (B, H) of every row, without columns where they were not looked for.
+    """
+
+    mean: F32
+    sigma: F32
+    basis: F32
+    across: F32
+    down: F32
+    robust: bool = False  # are outliers left out?
+
+    def project(self, tile: Planes, region: Region | None, check: Callable[[], None]) -> Planes:
+        """(B, H, W) to (K, H, W) coordinates with unit white noise, outliers left out.
+
+        `region` is what the tile covers of the image that this was learned from.
+        """
+        bands, height, width = tile.shape
+        across, down = np.zeros((bands, 0), np.float32), np.zeros((bands, height), np.float32)
+        if region is not None and self.across.shape[1]:
+            columns = mirror(region.x0, region.x1, self.across.shape[1], 1)
+            rows = mirror(region.y0, region.y1, self.down.shape[1], 1)
+            across = np.ascontiguousarray(self.across[:, columns])
+            down = np.ascontiguousarray(self.down[:, rows])
+        limits = np.concatenate([[FURTHEST], NEARER if self.robust else []]).astype(np.float32)
+        if not is_array(tile):
+            return self._project_torch(tile, across, down, limits, check)
+        from core.ops import subspace_cpu
+
+        tile = np.ascontiguousarray(tile)
+        out = np.empty((self.basis.shape[1], height, width), np.float32)
+        inverse = np.float32(1) / self.sigma
+        for y in range(height):
+            if y % 32 == 0:
+                check()
+            subspace_cpu.project(tile, y, self.mean, inverse, self.basis, limits, across, down, out)
+        return out
+
+    def expand(self, planes: Planes, tile: Planes, check: Callable[[], None]) -> Planes:
+        """(K, H, W) coordinates to (B, H, W); bands that are not in the basis are the tile's."""
+        if not is_array(planes):
+            return self._expand_torch(planes, tile)
+        from core.ops import subspace_cpu
+
+        out = np.array(tile, np.float32, order="C")
+        for y in range(out.shape[1]):
+            if y % 64 == 0:
+                check()
+            subspace_cpu.expand(planes, y, self.mean, self.sigma, self.basis, out)
+        return out
+
+    def _project_torch(
+        self, tile: Planes, across: F32, down: F32, limits: F32, check: Callable[[], None]
+    ) -> Planes:
+        import torch
+
+        def there(values: Array) -> Planes:
+            return torch.as_tensor(values).to(tile)
+
+        basis = there(self.basis)
+        white = (tile - there(self.mean)[:, None, None]) / there(self.sigma)[:, None, None]
+        if across.shape[1]:
+            white = white - (there(across)[:, None, :] + there(down)[:, :, None])
+        white = white.flatten(1)
+        fitted, found = torch.zeros_like(white), white[: basis.shape[1]]
+        for limit in limits:
+            check()
+            near = (white - fitted).abs() <= float(limit)  # never true of NaN
+            found = basis.T @ torch.where(near, white, fitted)
+            fitted = basis @ found
+        return found.unflatten(1, tile.shape[1:])
+
+    def _expand_torch(self, planes: Planes, tile: Planes) -> Planes:
+        import torch
+
+        basis, sigma, mean = (
+            torch.as_tensor(one).to(tile) for one in (self.basis, self.sigma, self.mean)
+        )
+        found = (sigma[:, None] * basis @ planes.flatten(1) + mean[:, None]).view_as(tile)
+        used = (basis != 0).any(1)[:, None, None]
+        return torch.where(used, found, tile)
+
+
+def identity(bands: int) -> Subspace:
+    """Every band by itself."""
+    none = np.zeros((bands, 0), np.float32)
+    return Subspace(
+        np.zeros(bands, np.float32), np.ones(bands, np.float32), np.eye(bands, dtype=np.float32),
+        none, none,
+    )  # fmt: skip
+
+
+def learn(
+    source: Callable[[Region], Array],
+    height: int,
+    width: int,
+    asked: Asked,
+    check: Callable[[], None],
+) -> Generator[float, None, Subspace]:
+    """Learn from `source(region)`, (N, ..., h, w) of B planes in all; yields progress.
+
+    NaN is no measurement. Whole rows are looked at, evenly spread, as many as LOOKED_AT allows;
+    then all rows for stripes, some at a time. Raises what `check` raises.
+    """
+    bands = len(asked.good)
+    row = max(width * bands, 1)
+    count = int(np.clip(LOOKED_AT // row, 1, height))
+    rows = np.unique(np.linspace(0, height - 1, count).round().astype(int))
+    parts: list[Array] = []
+    for n, y in enumerate(rows):
+        if n % 32 == 0:
+            check()
+            yield 0.3 * n / len(rows)
+        parts.append(_bands(source, Region(int(y), 0, int(y) + 1, width)))
+    given = np.concatenate(parts, 2)
+    stack, _, tall, wide = given.shape
+    given = given.transpose(1, 0, 2, 3).reshape(bands, stack * tall, wide)
+    found = _learn(given, asked, check)
+    yield 0.6
+    if not asked.robust or stack > 1 or wide != width:
+        return found
+    across, down = yield from _stripes(source, height, width, found, check)
+    return replace(found, across=across, down=down)
+
+
+def _bands(source: Callable[[Region], Array], region: Region) -> F32:
+    """What `source` gives, colours and bands as one axis: (N, B, h, w)."""
+    tile = source(region)
+    return tile.reshape(len(tile), -1, *tile.shape[-2:]).astype(np.float32, copy=False)
+
+
+def _learn(given: F32, asked: Asked, check: Callable[[], None]) -> Subspace:
+    """Mean, sigma and basis from the samples (B, h, w)."""
+    bands = len(given)
+    known = np.isfinite(given)
+    used = asked.good & known.any((1, 2))
+    whole = identity(bands)
+    use = np.flatnonzero(used)
+    if not len(use):
+        return whole
+    values = np.where(known, given, np.float32(0))[use]
+    seen = known[use]
+    if asked.robust:
+        mean, sigma, clean = _cleaned(values, seen, check)
+    else:
+        counts = seen.sum((1, 2))
+        mean = (values.sum((1, 2), dtype=np.float64) / counts).astype(np.float32)
+        sigma = np.ones(len(use), np.float32)
+        clean = np.where(seen, values - mean[:, None, None], np.float32(0)).reshape(len(use), -1)
+    white = clean / sigma[:, None]
+    power, axes = np.linalg.eigh(_covariance(white))
+    edge = MARGIN * (1 + np.sqrt(len(use) / white.shape[1])) ** 2
+    kept = asked.rank or int(np.clip(np.count_nonzero(power > edge), 1, MOST))
+    kept = min(kept, len(use)) if asked.robust else len(use)
+    basis = np.zeros((bands, kept), np.float32)
+    basis[use] = axes[:, ::-1][:, :kept]
+    whole.mean[use], whole.sigma[use] = mean, sigma
+    return replace(whole, basis=basis, robust=asked.robust)
+
+
+def _cleaned(
+    values: F32, seen: NDArray[np.bool_], check: Callable[[], None]
+) -> tuple[F32, F32, F32]:
+    """Mean and noise sigma (B,) of the samples (B, h, w), and these (B, n), less mean and outliers.
+
+    Each round predicts every band from the others, finds lines that are off as a whole and samples
+    that are off by themselves, and puts the prediction in their place.
+    """
+    bands, tall, wide = values.shape
+    mean = np.stack([np.median(one[ok]) for one, ok in zip(values, seen, strict=True)])
+    mean = mean.astype(np.float32)
+    given = values - mean[:, None, None]
+    clean = np.where(seen, given, np.float32(0))
+    off, rest = np.zeros((1, 1, 1), np.float32), given
+    for _ in range(ROUNDS):
+        check()
+        flat = clean.reshape(bands, -1)
+        predicted = (flat - _alone(flat)).reshape(clean.shape)
+        rest = np.where(seen, given - predicted, np.float32(0))
+        sigma = _spread(rest - np.nan_to_num(off))[:, None, None]
+        off = np.zeros((1, 1, 1), np.float32)
+        for axis, count in ((1, tall), (2, wide)):
+            check()
+            if count >= LONG:
+                left = (rest - np.nan_to_num(off)) / sigma
+                off = off + _lines(left, predicted / sigma, axis) * sigma
+        near = np.abs(rest - off) <= OUTLIER * sigma  # not so of dead lines
+        clean = np.where(near & seen, given - off, predicted)
+    shift = clean.mean((1, 2), dtype=np.float64).astype(np.float32)
+    sigma = _spread(rest - np.nan_to_num(off))
+    return mean + shift, sigma, (clean - shift[:, None, None]).reshape(bands, -1)
+
+
+def _covariance(values: F32) -> F64:
+    return (values @ values.T).astype(np.float64) / values.shape[1]
+
+
+def _alone(values: F32) -> F32:
+    """What each band (B, n) has beyond its regression on all others: noise, mostly."""
+    cov = _covariance(values)
+    cov += np.eye(len(cov)) * max(1e-6 * float(np.trace(cov)) / len(cov), 1e-30)
+    precise = np.linalg.inv(cov)
+    return (precise / np.diag(precise)[:, None]).astype(np.float32) @ values
+
+
+def _spread(rest: Array) -> F32:
+    """Standard deviation (B,) of Gaussian values by their median deviation, never 0."""
+    flat = np.abs(rest.reshape(len(rest), -1)[:, ::3])
+    found = 1.4826 * np.median(flat, 1)
+    top = float(found.max())
+    return np.maximum(found, 1e-6 * top if top > 0 else 1.0).astype(np.float32)
+
+
+def _lines(rest: F32, predicted: F32, axis: int) -> F32:
+    """Offsets of whole lines along an axis of (B, h, w), in sigmas; 0: none, NaN: a dead line."""
+    count = rest.shape[axis]
+    sums = _sums(rest, predicted, axis)
+    return np.expand_dims(_judged(np.median(rest, axis), sums, count), axis)
+
+
+def _sums(rest: F32, predicted: F32, axis: int) -> F64:
+    """What the slope of `rest` over `predicted` along an axis is made of; adds up over parts."""
+    pairs = (rest, predicted, rest * predicted, predicted * predicted)
+    return np.stack([one.sum(axis, dtype=np.float64) for one in pairs])
+
+
+def _judged(off: Array, sums: F64, count: int) -> F32:
+    """Offsets that are sure, else 0; NaN where the line is dead.
+
+    A dead line keeps none of the signal, so that what it lacks grows as the prediction does.
+    """
+    rest, predicted, both, power = sums
+    slope = (both - rest * predicted / count) / np.maximum(power - predicted**2 / count, 1e-30)
+    sure = np.abs(off) > SURE * MEDIAN / np.sqrt(count)
+    return np.where(sure, np.where(slope < DEAD, np.nan, off), 0.0).astype(np.float32)
+
+
+def _stripes(
+    source: Callable[[Region], Array],
+    height: int,
+    width: int,
+    found: Subspace,
+    check: Callable[[], None],
+) -> Generator[float, None, tuple[F32, F32]]:
+    """Offsets of all columns (B, W) and all rows (B, H), see `_lines`; some rows at a time.
+
+    A column's is the mean of the medians of its parts.
+    """
+    bands = len(found.mean)
+    rows = int(np.clip(AT_ONCE // max(width * bands, 1), 1, height))
+    across, down = np.zeros((bands, width)), np.zeros((bands, height), np.float32)
+    sums = np.zeros((4, bands, width))
+    for y in range(0, height, rows):
+        yield 0.6 + 0.4 * y / height
+        area = Region(y, 0, min(y + rows, height), width)
+        tile = _bands(source, area)[0]
+        fitted = found.expand(found.project(tile, None, check), tile, check)
+        scale = found.sigma[:, None, None]
+        rest, signal = (tile - fitted) / scale, fitted / scale
+        lost = ~np.isfinite(tile)
+        rest[lost] = signal[lost] = 0
+        check()
+        across += np.median(rest, 1) * area.height
+        sums += _sums(rest, signal, 1)
+        if width >= LONG:
+            down[:, y : area.y1] = _lines(rest, signal, 2)[:, :, 0]
+    if height < LONG:
+        return np.zeros((bands, width), np.float32), down
+    return _judged(across / height, sums, height), down
