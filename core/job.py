@@ -24,7 +24,7 @@ from core.format import Output, UnreadableFile, UnwritableFile, suffix_of
 from core.image import Image, Levels
 from core.noise.estimate import measure, measure_flat
 from core.noise.model import Noise, PoissonGaussian
-from core.recipe import Recipe, to_json
+from core.recipe import BadRecipe, Recipe, to_json
 from core.registry import Registry
 from core.spill import scratch
 from core.tiles import Region
@@ -92,7 +92,7 @@ def told(renderer: Any, text: str = "") -> Told:
 
 def sentence(error: BaseException) -> str:
     """What an error of a Work says to the user."""
-    ready = UnreadableFile | UnwritableFile | MemoryError | MethodCrashed | OSError
+    ready = UnreadableFile | UnwritableFile | BadRecipe | MemoryError | MethodCrashed | OSError
     if isinstance(error, ready) and str(error):
         return str(error)
     if isinstance(error, MemoryError):
@@ -141,7 +141,7 @@ def denoised(
 
     Its pixels lie in a file where they would take too much memory.
     """
-    if not recipe.steps:
+    if not recipe.active.steps:
         yield image
         return
     yield Progress(0.0, None, "prepare")
@@ -160,7 +160,7 @@ def denoised(
             yield told(renderer, tile) if isinstance(tile, str) else Progress(0.0, None, "prepare")
             continue
         pace.add(tile.after.size)
-        pixels[tile.region.index(image.axes)] = tile.blended(recipe.steps[-1])
+        pixels[tile.region.index(image.axes)] = tile.blended(renderer.recipe.steps[-1])
         done += tile.after.size
         yield Progress(done / pixels.size, pace.rate)
     yield replace(image, pixels=pixels)
@@ -211,7 +211,7 @@ class Export:
         if result.kind not in takes and "display" in takes and result.color is not None:
             result = self._developed(result)
         output = self.output
-        if self.recipe.steps:  # without steps it is a copy, not a denoised picture
+        if self.recipe.active.steps:  # without steps it is a copy, not a denoised picture
             output = replace(output, note={"recipe": to_json(self.recipe, self.noise)})
         return save_image(desk.registry, path, result, self.image, output, cancelled)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -14,14 +14,20 @@ from core.tiles import Region, cut
 
 TURN = 72  # corners of an ellipse
 FAR = 1e9  # pixels from the origin that a corner may lie
+WIDEST = 4096.0  # pixels of feather
+FINE = 32.0  # feather up to which every pixel is computed; beyond, a coarser grid will do
 
 
 @dataclass(frozen=True)
 class Shape:
-    """An outline in sensor pixels (y, x): corners of a polygon, or two opposite corners."""
+    """An outline in sensor pixels (y, x): corners of a polygon, or two opposite corners.
+
+    It adds to what the shapes before it and the mask's image cover, or is cut out of that.
+    """
 
     kind: Literal["rectangle", "ellipse", "polygon"]
     points: tuple[tuple[float, float], ...]
+    subtract: bool = False
 
     def __post_init__(self) -> None:
         least = 3 if self.kind == "polygon" else 2
@@ -47,9 +53,11 @@ class Shape:
 
 @dataclass(frozen=True)
 class Mask:
-    """1 inside any of the shapes, or what `image` says (0 at black, 1 at white); soft-edged.
+    """1 inside what the shapes cover, or what `image` says (0 at black, 1 at white); soft-edged.
 
-    `feather` is the width in pixels over which it falls off. An image has the size of the picture.
+    Shapes add or subtract in their order, from the image on; without one, a first shape that
+    subtracts is cut out of the whole picture. `feather` is the width in pixels over which it falls
+    off. An image has the size of the picture.
     """
 
     shapes: tuple[Shape, ...] = ()
@@ -63,29 +71,62 @@ class Mask:
         return self.shapes, self.feather, self.invert, self.image.id if self.image else None
 
     def weights(self, region: Region) -> NDArray[np.float32]:
-        """0..1 for the region's pixels, shape (height, width); the same whatever the tile."""
-        wide = region.grow(int(np.ceil(2 * self.feather)) + 1 if self.feather > 0 else 0)
-        found = np.zeros((wide.height, wide.width), np.float32)
-        for shape in self.shapes:
-            found[_inside(shape.outline(), wide)] = 1
-        if self.image is not None:
-            found = np.maximum(found, _shades(self.image, wide))
-        if self.feather > 0:
-            import cv2
+        """0..1 for the region's pixels, shape (height, width); the same whatever the tile.
 
-            edge = 2 * int(np.ceil(2 * self.feather)) + 1
-            size, sigma = (edge, edge), self.feather / 2
-            found = np.asarray(
-                cv2.GaussianBlur(found, size, sigma, borderType=cv2.BORDER_REPLICATE)
-            )
-        inner = found[region.within(wide)]
+        A wide feather is computed on a coarser grid, which begins at 0 for all tiles.
+        """
+        step = 1
+        while self.feather > FINE * step:
+            step *= 2
+        if step > 1:
+            inner = self._coarse(region, step)
+        else:
+            reach = int(np.ceil(2 * self.feather)) + 1 if self.feather > 0 else 0
+            wide = region.grow(reach)
+            inner = _blurred(self._covered(wide), self.feather)[region.within(wide)]
         return np.ascontiguousarray(1 - inner if self.invert else inner, np.float32)
+
+    def _covered(self, region: Region, cell: int = 1) -> NDArray[np.float32]:
+        """The weights before they are blurred and inverted, in cells of so many pixels."""
+        found = np.zeros((region.height // cell, region.width // cell), np.float32)
+        size, part = found.shape, Region(*(at // cell for at in _corners(region)))
+        if self.image is not None:
+            found[:] = _means(_shades(self.image, region), size)
+        elif self.shapes and self.shapes[0].subtract:
+            found[:] = 1
+        for shape in self.shapes:
+            found[_inside(shape.outline() / cell, part)] = 0 if shape.subtract else 1
+        return found
+
+    def _coarse(self, region: Region, step: int) -> NDArray[np.float32]:
+        """Blurred means of step x step pixels, then interpolated."""
+        reach = (int(np.ceil(2 * self.feather / step)) + 3) * step
+        wide = region.grow(reach).aligned(step)
+        size = wide.height // step, wide.width // step
+        means = _means(self._covered(wide, max(step // 8, 1)), size)
+        blurred = _blurred(means, self.feather / step)
+        rows = (np.arange(region.y0, region.y1) + 0.5 - wide.y0) / step - 0.5
+        cols = (np.arange(region.x0, region.x1) + 0.5 - wide.x0) / step - 0.5
+        return _between(_between(blurred, rows).T, cols).T
+
+    def coarser(self, level: int, small: Callable[[Image], Image]) -> Mask:
+        """The same for the picture at 1 / level; `small` makes its image so small."""
+        shapes = tuple(
+            replace(s, points=tuple((y / level, x / level) for y, x in s.points))
+            for s in self.shapes
+        )
+        image = small(self.image) if self.image else None
+        return replace(self, shapes=shapes, feather=self.feather / level, image=image)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data; an image by its path."""
         if self.image is not None and not self.image.path:
             raise ValueError("a mask image needs a file to be stored with a recipe")
-        shapes = [{"kind": s.kind, "points": [list(p) for p in s.points]} for s in self.shapes]
+        shapes = [
+            {"kind": s.kind, "points": [list(p) for p in s.points]}
+            | ({"subtract": True} if s.subtract else {})
+            for s in self.shapes
+        ]
         path = self.image.path if self.image else None
         return {"shapes": shapes, "feather": self.feather, "invert": self.invert, "image": path}
 
@@ -93,14 +134,48 @@ class Mask:
     def from_json(data: Mapping[str, Any], images: Mapping[str, Image]) -> Mask:
         """The reverse; `images` by path. Raises ValueError, KeyError, TypeError."""
         shapes = tuple(
-            Shape(s["kind"], tuple(cast("Any", tuple(map(float, p))) for p in s["points"]))
+            Shape(
+                s["kind"],
+                tuple(cast("Any", tuple(map(float, p))) for p in s["points"]),
+                bool(s.get("subtract")),
+            )
             for s in data.get("shapes", ())
         )
         feather = float(data.get("feather", 0))
-        if not 0 <= feather <= 4096:
-            raise ValueError("the feather of a mask lies between 0 and 4096 pixels")
+        if not 0 <= feather <= WIDEST:
+            raise ValueError(f"the feather of a mask lies between 0 and {WIDEST:g} pixels")
         path = data.get("image")
         return Mask(shapes, feather, bool(data.get("invert")), images[path] if path else None)
+
+
+def _corners(region: Region) -> tuple[int, int, int, int]:
+    return region.y0, region.x0, region.y1, region.x1
+
+
+def _means(values: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+    """Of equal blocks, (height, width) of them."""
+    if values.shape == size:
+        return values
+    import cv2
+
+    return np.asarray(cv2.resize(values, size[::-1], interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _blurred(values: NDArray[np.float32], feather: float) -> NDArray[np.float32]:
+    if feather <= 0:
+        return values
+    import cv2
+
+    edge = 2 * int(np.ceil(2 * feather)) + 1
+    border = cv2.BORDER_REPLICATE
+    return np.asarray(cv2.GaussianBlur(values, (edge, edge), feather / 2, borderType=border))
+
+
+def _between(values: NDArray[np.float32], rows: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Linear interpolation along the first axis."""
+    low = np.floor(rows).astype(np.intp)
+    share = (rows - low).astype(np.float32)[:, None]
+    return values[low] * (1 - share) + values[low + 1] * share
 
 
 def _inside(outline: NDArray[np.float64], region: Region) -> NDArray[np.bool_]:

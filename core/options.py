@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -155,7 +156,7 @@ def _with_settings(settings: list[str], recipe: Recipe, methods: Any) -> Recipe:
         method = type(last.method).make(values)
     except ValueError as error:
         raise Usage(str(error)) from None
-    return Recipe((*recipe.steps[:-1], Step(method, last.amount)))
+    return Recipe((*recipe.steps[:-1], replace(last, method=method)))
 
 
 def _noise_option(text: str, load: Callable[[str], Image]) -> Noise:

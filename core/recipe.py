@@ -24,13 +24,15 @@ class BadRecipe(ValueError):
 class Step:
     """A method with its settings, how much of its result to blend in (0..1), and where.
 
-    `inputs` are the further images that the method names, of the size of the picture.
+    `inputs` are the further images that the method names, of the size of the picture. A step that
+    is not enabled is kept, but left out.
     """
 
     method: Method
     amount: float = 1.0
     mask: Mask | None = None
     inputs: tuple[tuple[str, Image], ...] = ()
+    enabled: bool = True
 
     @property
     def work(self) -> tuple[Hashable, ...]:
@@ -41,6 +43,42 @@ class Step:
     def key(self) -> tuple[Hashable, ...]:
         """What later steps depend on."""
         return *self.work, self.amount, self.mask.key if self.mask else None
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Names of the further images that its method asks for and nobody has given yet."""
+        given = [name for name, _ in self.inputs]
+        return tuple(name for name in self.method.inputs if name not in given)
+
+    def with_input(self, name: str, image: Image | None) -> Step:
+        """The same with another further image of this name, or without it."""
+        given = {**dict(self.inputs), name: image}
+        return replace(self, inputs=tuple((n, i) for n, i in given.items() if i is not None))
+
+    def coarser(self, level: int, small: Callable[[Image], Image]) -> Step:
+        """The same for the picture at 1 / level; `small` makes other images so small, too."""
+        mask = self.mask.coarser(level, small) if self.mask else None
+        return replace(self, mask=mask, inputs=tuple((n, small(i)) for n, i in self.inputs))
+
+    def check(self, image: Image) -> None:
+        """Raises BadRecipe where it cannot be used for an image."""
+        title = self.method.title or self.method.id()
+        if self.missing:
+            raise BadRecipe(f"{title} needs further images: {', '.join(self.missing)}.")
+        for name, other in self.inputs:
+            if other.pixels.shape != image.pixels.shape:
+                raise BadRecipe(f"{unequal(f'The {name} image', other, image)}")
+        shades = self.mask.image if self.mask else None
+        if shades is not None and (shades.height, shades.width) != (image.height, image.width):
+            raise BadRecipe(unequal("The mask image", shades, image))
+
+
+def unequal(what: str, other: Image, image: Image) -> str:
+    """A sentence: another image has not the size of the picture."""
+    def size(one: Image) -> str:
+        return " × ".join(str(n) for n in reversed(one.pixels.shape))
+
+    return f"{what} must have the size of the picture: {size(image)}, not {size(other)}."
 
 
 @dataclass(frozen=True)
@@ -54,11 +92,26 @@ class Recipe:
         """Blend of the last step: view-only, never a reason to recompute."""
         return self.steps[-1].amount if self.steps else 0.0
 
+    @property
+    def active(self) -> Recipe:
+        """What is done: the steps that are enabled."""
+        return Recipe(tuple(step for step in self.steps if step.enabled))
+
+    @property
+    def work(self) -> tuple[Hashable, ...]:
+        """What must be computed: equal where only the last blend differs (amount and mask)."""
+        steps = self.active.steps
+        return *(step.key for step in steps[:-1]), *(step.work for step in steps[-1:])
+
     def with_amount(self, amount: float) -> Recipe:
         """The same with another blend of the last step."""
         if not self.steps:
             return self
         return Recipe((*self.steps[:-1], replace(self.steps[-1], amount=amount)))
+
+    def coarser(self, level: int, small: Callable[[Image], Image]) -> Recipe:
+        """The same for the picture at 1 / level: masks scaled, further images made small."""
+        return Recipe(tuple(step.coarser(level, small) for step in self.steps))
 
 
 def to_json(recipe: Recipe, noise: Noise | None = None) -> dict[str, Any]:
@@ -70,13 +123,34 @@ def to_json(recipe: Recipe, noise: Noise | None = None) -> dict[str, Any]:
             "settings": step.method.settings(),
             "amount": step.amount,
             **({"mask": step.mask.to_json()} if step.mask else {}),
-            **(
-                {"inputs": {name: image.path for name, image in step.inputs}} if step.inputs else {}
-            ),
+            **({"inputs": _paths(step)} if step.inputs else {}),
+            **({} if step.enabled else {"enabled": False}),
         }
         for step in recipe.steps
     ]
     return {"sordino": FORMAT, "noise": noise_text.to_json(noise), "steps": steps}
+
+
+def _paths(step: Step) -> dict[str, str]:
+    for name, image in step.inputs:
+        if not image.path:
+            raise ValueError(f"the {name} image needs a file to be stored with a recipe")
+    return {name: image.path for name, image in step.inputs}
+
+
+def files(data: object) -> tuple[str, ...]:
+    """The images that a recipe's data name, for `load` of from_json(); nonsense names none."""
+    try:
+        steps = cast("Any", data)["steps"]
+        found = [
+            path
+            for step in steps
+            for path in (*step.get("inputs", {}).values(), (step.get("mask") or {}).get("image"))
+            if isinstance(path, str) and path
+        ]
+    except (KeyError, TypeError, AttributeError):
+        return ()
+    return tuple(dict.fromkeys(found))
 
 
 def from_json(
@@ -120,12 +194,14 @@ def _step(
         raise BadRecipe(f"The amount lies between 0 and 1, not {amount:g}.")
     method = methods[name].make(dict(entry.get("settings", {})))
     inputs, mask = dict(entry.get("inputs", {})), entry.get("mask")
+    enabled = bool(entry.get("enabled", True))
     missing = [each for each in method.inputs if each not in inputs]
-    if missing:
+    if missing and enabled:
         raise BadRecipe(f"{method.title} needs further images: {', '.join(missing)}.")
     paths = [*inputs.values(), *([mask["image"]] if mask and mask.get("image") else [])]
     if paths and load is None:
         raise BadRecipe("The recipe names further images, which cannot be opened here.")
     images = {str(path): load(str(path)) for path in paths} if load else {}
     found = Mask.from_json(mask, images) if mask else None
-    return Step(method, amount, found, tuple((n, images[str(p)]) for n, p in inputs.items()))
+    given = tuple((n, images[str(p)]) for n, p in inputs.items())
+    return Step(method, amount, found, given, enabled)

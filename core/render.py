@@ -74,8 +74,11 @@ class Renderer:
         cancelled: Callable[[], bool] = lambda: False,
         threads: int = 0,
     ) -> None:
+        recipe = recipe.active
         if not recipe.steps:
             raise ValueError("The recipe has no steps.")
+        for step in recipe.steps:
+            step.check(image)
         if np.issubdtype(image.pixels.dtype, np.complexfloating):
             raise ValueError("Complex pixels cannot be denoised yet.")
         self.image, self.noise, self.recipe, self.desk = image, noise, recipe, desk
@@ -321,8 +324,6 @@ class Renderer:
         laid, step = self.plans[index], self.recipe.steps[index]
         found: dict[str, Planes] = {}
         for name, image in step.inputs:
-            if image.pixels.shape != self.image.pixels.shape:
-                raise ValueError(f"The {name} image must have the size of the picture.")
             known = self._known(index, need, lambda _, image=image: image.samples)
             flat, deep = laid.flat(known)
             theirs = replace(domain, levels=image.levels).over(None)
