@@ -20,7 +20,15 @@ from typing import Any, cast
 import numpy as np
 
 from core.child import rich, samples, unpack
-from core.folders import find_folder_format, flush, flush_names, may_write, remove, take_names
+from core.folders import (
+    find_folder_format,
+    flush,
+    flush_names,
+    may_write,
+    no_room,
+    remove,
+    take_names,
+)
 from core.format import (
     Format,
     Output,
@@ -201,10 +209,18 @@ def save_image(
             may_write(one, sources, output, writer if folder else None)  # as it is by now
         take_names(parts, paths)
         flush_names(path.parent)
-    except UnreadableFile as error:
-        raise UnwritableFile(f"{path.name} was written but not readable: {error}") from None
-    except OSError as error:
-        raise UnwritableFile(f"{path.name} could not be written: {_why(error)}.") from None
+    except (UnreadableFile, UnwritableFile, OSError, RuntimeError) as error:
+        if no_room(error, part):
+            free = f"free {need / 1e6:.0f} MB or choose another disk"
+            raise UnwritableFile(
+                f"{path.name} was not written, the disk is full: {free}."
+            ) from None
+        if isinstance(error, UnreadableFile):
+            said = f"{path.name} was written but not readable: {error}"
+            raise UnwritableFile(said) from None
+        if isinstance(error, OSError):
+            raise UnwritableFile(f"{path.name} could not be written: {_why(error)}.") from None
+        raise
     finally:
         for one in parts:
             remove(one)

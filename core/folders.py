@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 from core.format import Format, Output, UnreadableFile, UnwritableFile
 from core.registry import Registry
 
+FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 LOOK = 64  # files of a folder that are asked what they are
 
 
@@ -129,6 +131,19 @@ def take_names(parts: tuple[Path, ...], paths: tuple[Path, ...]) -> None:
     for _, old in done:
         if old:
             remove(old)
+
+
+def no_room(error: BaseException, part: Path) -> bool:
+    """Did writing fail for want of room? Libraries hide that, or never notice: it is tried."""
+    if "No space left" in str(error) or getattr(error, "errno", None) in FULL:
+        return True
+    try:
+        with (part / "more" if part.is_dir() else part).open("ab") as file:
+            file.write(bytes(1 << 16))
+            os.fsync(file)
+    except OSError as found:
+        return found.errno in FULL
+    return False
 
 
 def remove(part: Path) -> None:

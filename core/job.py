@@ -78,16 +78,20 @@ class Progress:
 
 @dataclass(frozen=True)
 class Told:
-    """A sentence for the status line: where a Work computes and why, or why no longer there."""
+    """A sentence for the status line: where a Work computes and why, or why no longer there.
+
+    `aside`: the devices that failed and are not used for it any more, a sentence each.
+    """
 
     text: str
     device: str = ""
+    aside: tuple[str, ...] = ()
 
 
 def told(renderer: Any, text: str = "") -> Told:
     """Where a renderer computes, and why; or what it has to say."""
     last = renderer.runners[-1]
-    return Told(text or last.why, last.device.name)
+    return Told(text or last.why, last.device.name, last.aside)
 
 
 def sentence(error: BaseException) -> str:

@@ -13,6 +13,7 @@ from core.image import Image
 from core.tiles import Region, cut
 
 TURN = 72  # corners of an ellipse
+Weights = NDArray[np.float32]
 FAR = 1e9  # pixels from the origin that a corner may lie
 WIDEST = 4096.0  # pixels of feather
 FINE = 32.0  # feather up to which every pixel is computed; beyond, a coarser grid will do
@@ -70,7 +71,7 @@ class Mask:
         """Equal keys, equal weights."""
         return self.shapes, self.feather, self.invert, self.image.id if self.image else None
 
-    def weights(self, region: Region) -> NDArray[np.float32]:
+    def weights(self, region: Region) -> Weights:
         """0..1 for the region's pixels, shape (height, width); the same whatever the tile.
 
         A wide feather is computed on a coarser grid, which begins at 0 for all tiles.
@@ -86,19 +87,20 @@ class Mask:
             inner = _blurred(self._covered(wide), self.feather)[region.within(wide)]
         return np.ascontiguousarray(1 - inner if self.invert else inner, np.float32)
 
-    def _covered(self, region: Region, cell: int = 1) -> NDArray[np.float32]:
+    def _covered(self, region: Region, cell: int = 1) -> Weights:
         """The weights before they are blurred and inverted, in cells of so many pixels."""
         found = np.zeros((region.height // cell, region.width // cell), np.float32)
-        size, part = found.shape, Region(*(at // cell for at in _corners(region)))
+        y0, x0, y1, x1 = (at // cell for at in (region.y0, region.x0, region.y1, region.x1))
+        part = Region(y0, x0, y1, x1)
         if self.image is not None:
-            found[:] = _means(_shades(self.image, region), size)
+            found[:] = _means(_shades(self.image, region), found.shape)
         elif self.shapes and self.shapes[0].subtract:
             found[:] = 1
         for shape in self.shapes:
             found[_inside(shape.outline() / cell, part)] = 0 if shape.subtract else 1
         return found
 
-    def _coarse(self, region: Region, step: int) -> NDArray[np.float32]:
+    def _coarse(self, region: Region, step: int) -> Weights:
         """Blurred means of step x step pixels, then interpolated."""
         reach = (int(np.ceil(2 * self.feather / step)) + 3) * step
         wide = region.grow(reach).aligned(step)
@@ -148,11 +150,7 @@ class Mask:
         return Mask(shapes, feather, bool(data.get("invert")), images[path] if path else None)
 
 
-def _corners(region: Region) -> tuple[int, int, int, int]:
-    return region.y0, region.x0, region.y1, region.x1
-
-
-def _means(values: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+def _means(values: Weights, size: tuple[int, int]) -> Weights:
     """Of equal blocks, (height, width) of them."""
     if values.shape == size:
         return values
@@ -161,21 +159,21 @@ def _means(values: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.flo
     return np.asarray(cv2.resize(values, size[::-1], interpolation=cv2.INTER_AREA), np.float32)
 
 
-def _blurred(values: NDArray[np.float32], feather: float) -> NDArray[np.float32]:
+def _blurred(values: Weights, feather: float) -> Weights:
     if feather <= 0:
         return values
     import cv2
 
     edge = 2 * int(np.ceil(2 * feather)) + 1
-    border = cv2.BORDER_REPLICATE
-    return np.asarray(cv2.GaussianBlur(values, (edge, edge), feather / 2, borderType=border))
+    found = cv2.GaussianBlur(values, (edge, edge), feather / 2, borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(found, np.float32)
 
 
-def _between(values: NDArray[np.float32], rows: NDArray[np.float64]) -> NDArray[np.float32]:
+def _between(values: Weights, rows: NDArray[np.float64]) -> Weights:
     """Linear interpolation along the first axis."""
     low = np.floor(rows).astype(np.intp)
     share = (rows - low).astype(np.float32)[:, None]
-    return values[low] * (1 - share) + values[low + 1] * share
+    return np.asarray(values[low] * (1 - share) + values[low + 1] * share, np.float32)
 
 
 def _inside(outline: NDArray[np.float64], region: Region) -> NDArray[np.bool_]:
@@ -194,7 +192,7 @@ def _inside(outline: NDArray[np.float64], region: Region) -> NDArray[np.bool_]:
     return turns[:, :-1].cumsum(1) % 2 == 1
 
 
-def _shades(image: Image, region: Region) -> NDArray[np.float32]:
+def _shades(image: Image, region: Region) -> Weights:
     """A grey or colour image's mean channel, 0 at black, 1 at white."""
     pixels = np.asarray(cut(image.pixels, region), np.float32)
     grey = pixels.reshape(-1, *pixels.shape[-2:]).mean(0)

@@ -75,6 +75,7 @@ class Step:
 
 def unequal(what: str, other: Image, image: Image) -> str:
     """A sentence: another image has not the size of the picture."""
+
     def size(one: Image) -> str:
         return " × ".join(str(n) for n in reversed(one.pixels.shape))
 
@@ -138,19 +139,16 @@ def _paths(step: Step) -> dict[str, str]:
     return {name: image.path for name, image in step.inputs}
 
 
-def files(data: object) -> tuple[str, ...]:
+def files(data: Any) -> tuple[str, ...]:
     """The images that a recipe's data name, for `load` of from_json(); nonsense names none."""
+    found: list[object] = []
     try:
-        steps = cast("Any", data)["steps"]
-        found = [
-            path
-            for step in steps
-            for path in (*step.get("inputs", {}).values(), (step.get("mask") or {}).get("image"))
-            if isinstance(path, str) and path
-        ]
-    except (KeyError, TypeError, AttributeError):
+        for step in data["steps"]:
+            mask: dict[str, object] = step.get("mask") or {}
+            found += [*dict(step.get("inputs", {})).values(), mask.get("image")]
+    except (KeyError, TypeError, ValueError, AttributeError):
         return ()
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(path for path in found if isinstance(path, str) and path))
 
 
 def from_json(

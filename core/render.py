@@ -137,7 +137,7 @@ class Renderer:
                 try:
                     yield from self._prepare(index)
                 except (Failed, MemoryError) as error:
-                    yield self._elsewhere(error, runner.method.title)
+                    yield from self._elsewhere(error, runner.method.title)
 
     def _prepare(self, index: int) -> Iterator[float]:
         runner = self.runners[index]
@@ -166,7 +166,7 @@ class Renderer:
                 except Failed as failed:
                     if failed.runner is runner:  # its device is what is tried
                         raise failed.error from None
-                    told.append(self._elsewhere(failed))
+                    told.extend(self._elsewhere(failed))
 
         try:
             runner.settle(trial, region.area / 1e6)
@@ -176,11 +176,11 @@ class Renderer:
         if runner.why != before:
             yield runner.why
 
-    def _elsewhere(self, error: Failed | MemoryError, what: str = "One tile") -> str:
-        """Work goes on on another device: what to tell. Raises where there is none."""
-        told = error.runner.failed(error) if isinstance(error, Failed) else ""
-        if told:
-            return told
+    def _elsewhere(self, error: Failed | MemoryError, what: str = "One tile") -> list[str]:
+        """Work goes on on another device: what to tell, once. Raises where there is none."""
+        told = error.runner.failed(error) if isinstance(error, Failed) else None
+        if told is not None:
+            return [told] if told else []
         if _out_of_memory(error):
             raise MemoryError(f"{what} does not fit into memory: close other programs.") from None
         raise error.error if isinstance(error, Failed) else error
@@ -216,7 +216,7 @@ class Renderer:
                     if _out_of_memory(error) and not alone:
                         workers = 1
                         continue
-                    yield self._elsewhere(error)
+                    yield from self._elsewhere(error)
                     yield from self._prepared()
                     workers = self._workers(index)
         finally:

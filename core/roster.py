@@ -187,6 +187,13 @@ class Roster:
             best = self._chosen(method)[0]
         return f"{best.label}: {device.label} was set aside: {why}."
 
+    def aside(self, method: str) -> tuple[str, ...]:
+        """The devices that a method would use, had they not been set aside: a sentence each."""
+        with self._lock:
+            found = [(d.label, self._aside.get((d.name, ""), self._aside.get((d.name, method))))
+                     for d in self._devices]  # fmt: skip
+        return tuple(f"{label} was set aside: {why}" for label, why in found if why)
+
     def note(self, device: Device, method: Method, seconds: float, megapixels: float) -> float:
         """Keep a timing, seconds per megapixel."""
         figure = seconds / megapixels

@@ -127,6 +127,13 @@ class Runner:
         except Exception as error:
             raise self._judged(error, place.device) from error
 
+    @property
+    def aside(self) -> tuple[str, ...]:
+        """The devices that were set aside, all or for this method: a sentence each."""
+        if self.isolated is not None or self.method.cpu_only:
+            return ()
+        return self._desk.roster.aside(self.method.id())
+
     def lane(self, place: Place) -> Any:
         """This thread's own stream and pinned memory on a CUDA device; None on others."""
         if not place.torch.startswith("cuda"):
@@ -138,14 +145,17 @@ class Runner:
             known = self._lanes.known = place.torch, cuda.Lane(place.torch)
         return known[1]
 
-    def failed(self, failed: Failed) -> str:
-        """Go on elsewhere, if the device is to blame: returns what to tell, "" if it is not."""
-        if failed.device != self.device:  # another tile has changed it already
-            return self.why
+    def failed(self, failed: Failed) -> str | None:
+        """Go on elsewhere, if the device is to blame: returns what to tell, None if it is not.
+
+        Nothing ("") where another tile, failing at the same time, has told it already.
+        """
+        if failed.device != self.device:
+            return ""
         told = self._desk.roster.failed(failed.device, self.method, failed.error)
         if told:
             self.device, self.why = self._choose()
-        return told
+        return told or None
 
     def _choose(self) -> tuple[Device, str]:
         if self.isolated is not None:  # its process gets arrays, and computes where it likes

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from core.canvas import Canvas
 from core.desk import Desk
 from core.develop import (
     Look,
@@ -17,12 +18,12 @@ from core.develop import (
     false_color,
     proxy,
     proxy_noise,
-    reach,
     region_pixels,
+    settle,
     spans,
 )
 from core.develop.window import scale
-from core.image import Array, Image
+from core.image import Array, Image, Levels
 from core.job import Pace, Progress, Stop, Told, told
 from core.noise.model import Noise
 from core.planes import reformatted, stored, turned
@@ -30,6 +31,7 @@ from core.recipe import Recipe
 from core.reformat import Sheet, noise_of
 from core.tiles import Region, tiles
 
+IMAGE = "image"  # the layer that is the denoised picture
 BLOCK = 960  # edge of the pieces in which "before" is developed: a multiple of every CFA and level
 PLACE = 256  # edge of the places in which all bands of a cube are computed together
 JUDGED = 2_000_000  # pixels of a region that statistics look at, at most
@@ -48,6 +50,8 @@ class Shown:
     store: Array
     proxy: bool = False
     across: str = "z"
+    names: tuple[str, ...] = ()  # of what the last step found besides the image
+    range: tuple[float, float] | None = None  # of another layer: the values shown black and white
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,10 @@ class ShowBefore:
 
 @dataclass(frozen=True)
 class ShowAfter:
-    """The denoised image. With `coarse`, a binned proxy with its own noise model, at once."""
+    """The denoised image. With `coarse`, a binned proxy with its own noise model, at once.
+
+    `layer`: what else the last step has found (a sigma map...), as plain numbers.
+    """
 
     image: Image
     noise: Noise
@@ -85,53 +92,62 @@ class ShowAfter:
     coarse: bool = False
     threads: int = 0  # 0: as many as the desk allows
     across: str = "z"
+    layer: str = IMAGE  # planes across other axes show the image whatever is asked for
     worker: ClassVar[str] = "compute"
 
     def __call__(self, desk: Desk, cancelled: Stop) -> Iterator[Shown | Progress | Told]:
-        image, noise, region, level = self.image, self.noise, self.region, self.level
+        image, region, level = self.image, self.region, self.level
         if self.across != "z":
             yield from self._plane(desk, cancelled)
-        elif self.coarse and level > 1:
-            small = desk.cache.get(("proxy", image.id, level))
-            if small is None:
-                small = proxy(image, level)
-                desk.cache.put(("proxy", image.id, level), small)
-            inner = Region(
-                region.y0 // level,
-                region.x0 // level,
-                -(-region.y1 // level),
-                -(-region.x1 // level),
-            )
-            noise = proxy_noise(noise, image, level)
-            whole = Region.whole(image.height, image.width)
-            for shown in self._tiles(desk, cancelled, small, noise, inner, 1):
-                if isinstance(shown, Shown):
-                    part = _scaled(shown.region, level).meet(whole)
-                    shown = Shown("after", level, part, shown.store, True)
-                yield shown
-        else:
-            yield from self._tiles(desk, cancelled, image, noise, region, level)
+            return
+        if not self.coarse or level == 1:
+            yield from self._tiles(desk, cancelled)
+            return
 
-    def _tiles(
-        self,
-        desk: Desk,
-        cancelled: Stop,
-        image: Image,
-        noise: Noise,
-        region: Region,
-        level: int,
-    ) -> Iterator[Shown | Progress | Told]:
-        region = _seen(image, region, self.look)
-        parts = _parts(image, region, self.look)
+        def small(one: Image) -> Image:
+            found = desk.cache.get(("proxy", one.id, level))
+            if found is None:
+                found = proxy(one, level)
+                desk.cache.put(("proxy", one.id, level), found)
+            return found
+
+        inner = replace(
+            region,
+            y0=region.y0 // level,
+            x0=region.x0 // level,
+            y1=-(-region.y1 // level),
+            x1=-(-region.x1 // level),
+        )
+        coarse = replace(
+            self,
+            image=small(image),
+            noise=proxy_noise(self.noise, image, level),
+            recipe=self.recipe.active.coarser(level, small),
+            region=inner,
+            level=1,
+        )
+        whole = Region.whole(image.height, image.width)
+        for shown in coarse._tiles(desk, cancelled):
+            if isinstance(shown, Shown):
+                part = _scaled(shown.region, level).meet(whole)
+                shown = replace(shown, level=level, region=part, proxy=True)
+            yield shown
+
+    def _tiles(self, desk: Desk, cancelled: Stop) -> Iterator[Shown | Progress | Told]:
+        image, level = self.image, self.level
+        look = self.look if self.layer == IMAGE else replace(self.look, map=None)
+        region = _seen(image, self.region, look)
+        parts = _parts(image, region, look)
         yield Progress(0.0, None, "prepare")
         from core.render import Renderer, Tile  # kernels load here, on the worker
 
-        renderer = Renderer(image, noise, self.recipe, desk, cancelled, self.threads)
+        renderer = Renderer(image, self.noise, self.recipe, desk, cancelled, self.threads)
         yield told(renderer)
-        canvas = _Canvas(image, level, self.look, region)
+        canvas = Canvas(image, level, look, region)
         whole = Region.whole(image.height, image.width)
         total = max(region.meet(whole).area, 1) * len(parts)
-        done, pace = 0, Pace()
+        done, pace, last, names = 0, Pace(), renderer.recipe.steps[-1], ()
+        others: dict[Region, Array] = {}  # of another layer: shown when all are there
         for tile in pace.over(chain.from_iterable(map(renderer.tiles, parts))):
             if not isinstance(tile, Tile):
                 yield (
@@ -141,19 +157,42 @@ class ShowAfter:
                 )
                 continue
             pace.add(tile.after.size)
-            for part, store in canvas.put(tile.region, tile.blended(self.recipe.steps[-1])):
-                yield Shown("after", level, part, store)
+            names = tuple(tile.layers)
+            if self.layer in tile.layers:
+                others[tile.region] = tile.layers[self.layer]
+            else:
+                for part, store in canvas.put(tile.region, tile.blended(last)):
+                    yield Shown("after", level, part, store, names=names)
             done += tile.region.meet(region).area
             yield Progress(min(done / total, 1.0), pace.rate)
+        if others:
+            for shown in self._layer(desk, others, region):
+                yield replace(shown, names=names)
+
+    def _layer(self, desk: Desk, found: dict[Region, Array], region: Region) -> Iterator[Shown]:
+        """Another layer than the image: numbers, all in the window of those seen first."""
+        image = numbers(self.image)
+        key = "window", image.id, self.noise, self.recipe.work, self.layer
+        look = desk.cache.get(key)
+        if look is None:
+            values = np.concatenate([each.ravel() for each in found.values()])
+            look = settle(replace(image, pixels=values[None], axes="yx"), Look())
+            desk.cache.put(key, look)
+        look = replace(look, bands=self.look.bands)
+        canvas = Canvas(image, self.level, look, region)
+        for place, pixels in found.items():
+            for part, store in canvas.put(place, pixels):
+                yield Shown("after", self.level, part, store, range=look.window)
 
     def _plane(self, desk: Desk, cancelled: Stop) -> Iterator[Shown | Progress | Told]:
         """A plane of another pair of axes: the tiles that it cuts, as they come."""
         yield Progress(0.0, None, "prepare")
         from core.render import Renderer, Tile  # kernels load here, on the worker
 
-        image, step = self.image, self.recipe.steps[-1]
+        image = self.image
         renderer = Renderer(image, self.noise, self.recipe, desk, cancelled, self.threads)
         yield told(renderer)
+        step = renderer.recipe.steps[-1]
         sheet = Sheet(image, self.across, self.region, self.level, self.look)
         pace, total, done = Pace(), max(sheet.seen.area, 1), 0
         for tile in pace.over(renderer.tiles(sheet.stored)):
@@ -174,78 +213,15 @@ class ShowAfter:
                 yield Progress(min(done / total, 1.0), pace.rate)
 
 
+def numbers(image: Image) -> Image:
+    """An image of the same size for numbers that are no light: how other layers are shown."""
+    kind = "cube" if image.kind == "cube" else "array"
+    return replace(image, kind=kind, levels=Levels(), cfa=None, color=None, nodata=None, meta={})
+
+
 def _scaled(region: Region, factor: float) -> Region:
     y0, x0, y1, x1 = (round(v * factor) for v in (region.y0, region.x0, region.y1, region.x1))
-    return Region(y0, x0, y1, x1)
-
-
-class _Canvas:
-    """Develops what is looked at of tiles as they come; seams again once the neighbour is there.
-
-    Of bands that are shown as colours it waits until all of a tile are there.
-    """
-
-    def __init__(self, image: Image, level: int, look: Look, region: Region) -> None:
-        self.image, self.level, self.look = image, level, look
-        self.whole = Region.whole(image.height, image.width)
-        self.seen = region.aligned(12 * level).meet(self.whole)
-        self.bands = false_color(image, region, look)
-        self.done: dict[Region, Array] = {}
-
-    def _places(self) -> list[Region]:
-        """Where all is there that is shown."""
-        if not self.bands:
-            return list(self.done)
-        held: dict[Region, set[int]] = {}
-        for tile in self.done:
-            bands = {band for band in self.bands if band in range(*tile.front[0])}
-            held.setdefault(replace(tile, front=()), set()).update(bands)
-        return [place for place, bands in held.items() if bands == set(self.bands)]
-
-    def put(self, region: Region, pixels: Array) -> Iterator[tuple[Region, Array]]:
-        """Developed pieces that this tile makes final."""
-        self.done[region] = pixels
-        places = self._places()
-        region = replace(region, front=()) if self.bands else region
-        visible = region.meet(self.seen)
-        if not visible.area or region not in places:
-            return
-        area = reach(self.image, visible, self.level, self.look).meet(self.whole)
-        pixels = region_pixels(self, self.image, area, self.level, self.look)
-        store = develop(pixels, self.image, area, self.level, self.look)
-        step = self.level
-        for near in [near for near in places if near.meet(area).meet(self.seen).area]:
-            part = near.meet(area).meet(self.seen)
-            y, x = (part.y0 - area.y0) // step, (part.x0 - area.x0) // step
-            h, w = -(-part.height // step), -(-part.width // step)
-            yield part, np.ascontiguousarray(store[y : y + h, x : x + w])
-        if self.look.map and self.bands:  # all bands of all tiles would be too much to keep
-            for tile in [tile for tile in self.done if replace(tile, front=()) == region]:
-                del self.done[tile]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """As Pixels: the image's."""
-        return self.image.pixels.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """As Pixels: float32."""
-        return np.dtype(np.float32)
-
-    def __getitem__(self, key: Any) -> Array:
-        """As Pixels: tiles that came, else the source."""
-        rows, cols = key[-2:]
-        front, axes = self.seen.front, self.image.axes
-        if self.bands:
-            front = ((key[0].start, key[0].stop),)
-        area = Region(rows.start, cols.start, rows.stop, cols.stop, front)
-        seen = np.array(self.image.pixels[area.index(axes)], np.float32)
-        for tile in self.done:
-            part = tile.meet(area)
-            if part.area and all(start < stop for start, stop in part.front):
-                seen[part.inside(area, axes)] = self.done[tile][part.inside(tile, axes)]
-        return seen
+    return Region(y0, x0, y1, x1, region.front)
 
 
 @dataclass(frozen=True)
@@ -279,7 +255,7 @@ def pair(ask: Judge, region: Region, desk: Desk, cancelled: Stop) -> tuple[Array
     before = turned(
         np.asarray(image.pixels[area.index(image.axes)], np.float32), image.axes, across
     )
-    if not ask.recipe.steps:
+    if not ask.recipe.active.steps:
         return before, before
     from core.render import Renderer, assemble
 

@@ -254,7 +254,7 @@ class Batch(QObject):
                 self._bridge.rates.learn(recipe, value.rate, self._device)
         elif isinstance(value, Told):
             self._device = value.device or self._device
-            self._bridge.told.emit(value.device, value.text)
+            self._bridge.told.emit(value)
         elif isinstance(value, Loaded):
             self._loaded = value
             self._set(at, megapixels=value.export.image.megapixels)

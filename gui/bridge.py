@@ -55,7 +55,7 @@ class Bridge(QObject):
     progressed = Signal(object, str)  # Progress or None (idle), what is running
     judged = Signal(object, object)  # Region, Statistics
     exported = Signal(object)  # Exported
-    told = Signal(str, str)  # on which device it computes, why there
+    told = Signal(object)  # Told: on which device it computes, why there
     failed = Signal(str, str)  # what failed, why in one sentence
     stopped = Signal(str)  # what the user stopped
     recovered = Signal()  # nothing is wrong any more
@@ -188,10 +188,8 @@ class Bridge(QObject):
             self._viewer.begin("before")
             self._before()
         if _result(a) != _result(b):
-            # the amount alone blends tiles that are there: no proxy is wanted before them
-            blend = _result(a)[1:] == _result(b)[1:] and (
-                a.recipe.with_amount(1.0) == b.recipe.with_amount(1.0)
-            )
+            # the last blend alone needs tiles that are there: no proxy is wanted before them
+            blend = _result(a)[1:] == _result(b)[1:] and a.recipe.work == b.recipe.work
             self._blends = blend and (self._blends or not self._missing("after"))
             self.compute_again()
         elif old.view.held and not new.view.held:
@@ -312,7 +310,7 @@ class Bridge(QObject):
             self._progress(job, value)
         elif isinstance(value, Told):
             self._where[job] = value.device or self._where.get(job, "cpu")
-            self.told.emit(value.device, value.text)
+            self.told.emit(value)
         elif job.stopped:
             return
         elif isinstance(value, Opened):
@@ -394,4 +392,4 @@ class Bridge(QObject):
 
 def _result(d: Document) -> tuple[object, ...]:
     """What the denoised picture on screen depends on."""
-    return d.recipe, d.noise, d.look.stored
+    return d.recipe.active, d.noise, d.look.stored

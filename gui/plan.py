@@ -32,7 +32,7 @@ def stages(
     `held`: a slider is being dragged, so that slow views stay coarse. `blends`: all that is needed
     was computed, only its share changes.
     """
-    if d.noise is None or not d.recipe.steps:
+    if d.noise is None or not d.recipe.active.steps:
         return []
     samples = d.image.megapixels / (d.image.height * d.image.width * prod(stack_sizes(d.image)))
     found: list[ShowAfter] = []
@@ -41,7 +41,7 @@ def stages(
         size = region.area * samples
         known = cost(d.recipe, size)
         seconds = size / FIRST_GUESS if known is None else known
-        coarse = 1 if d.image.stack else coarser(level, levels)  # there is no proxy of a stack
+        coarse = 1 if across != "z" else coarser(level, levels)  # a plane across has no proxy
         slow = seconds > SLOW and coarse > 1 and not blends
         if slow:
             found.append(replace(full, level=coarse, coarse=True))

@@ -25,7 +25,7 @@ class Rates:
         known = self._known(recipe)
         if partly and known and known[0] * rate <= 1:
             return
-        if recipe.steps and rate > 0 and math.isfinite(rate):
+        if recipe.active.steps and rate > 0 and math.isfinite(rate):
             self._settings.setValue(_key(recipe), f"{1 / rate:.4g} {device}")
 
     def seconds(self, recipe: Recipe, megapixels: float) -> float | None:
@@ -52,12 +52,12 @@ class Rates:
     def words(self, recipe: Recipe, megapixels: float) -> str:
         """`about 40 s on CPU`, or nothing."""
         known = self._known(recipe)
-        if not known or not recipe.steps:
+        if not known or not recipe.active.steps:
             return ""
         return f"about {duration(known[0] * megapixels)} on {device_words(known[1])}"
 
     def _known(self, recipe: Recipe) -> tuple[float, str] | None:
-        if not recipe.steps:
+        if not recipe.active.steps:
             return 0.0, "cpu"
         number, _, device = str(self._settings.value(_key(recipe), "")).partition(" ")
         try:
@@ -68,7 +68,7 @@ class Rates:
 
 
 def _key(recipe: Recipe) -> str:
-    return "seconds per megapixel/" + "+".join(step.method.id() for step in recipe.steps)
+    return "seconds per megapixel/" + "+".join(step.method.id() for step in recipe.active.steps)
 
 
 def device_words(name: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from PySide6.QtWidgets import QLabel, QProgressBar, QPushButton, QSizePolicy, QStatusBar
 
-from core.job import Progress
+from core.job import Progress, Told
 from gui.rates import device_words, duration
 
 STAGES = {
@@ -26,7 +26,6 @@ TASKS = {
     "GetReady": "Getting ready",
     "ShowBefore": "Showing the picture",
 }
-ASIDE = " was set aside: "  # in the sentence of a device that failed
 STATES = {"proxy": "proxy: coarse preview", "partial": "computing", "full": "real pixels", "": ""}
 
 
@@ -108,18 +107,15 @@ class Status(QStatusBar):
         self._expected = seconds
         self._cost.setText(words)
 
-    def show_device(self, name: str, why: str) -> None:
+    def show_device(self, told: Told) -> None:
         """Where it computes, and why there; an alarm where a device had to be set aside."""
-        aside = ASIDE in why
-        if name:
-            self._device.setText(f"▲ {device_words(name)}" if aside else device_words(name))
-        self._device.setToolTip(why)
-        self._dress(self._device, aside)
-        before, _, after = why.partition(ASIDE)
-        which = before.split("; ")[-1].split(": ")[-1]
-        failed = f"{which}{ASIDE}{after.split('; ')[0].rstrip('.')}"
-        if aside and failed not in self._aside:
-            self.say(f"{failed}. {device_words(name)} goes on instead.", alarm=True)
+        if told.device:
+            words = device_words(told.device)
+            self._device.setText(f"▲ {words}" if told.aside else words)
+        self._device.setToolTip(told.text)
+        self._dress(self._device, bool(told.aside))
+        for failed in set(told.aside) - self._aside:
+            self.say(f"{failed}. {device_words(told.device)} goes on instead.", alarm=True)
             self._aside.add(failed)
 
     @property

@@ -150,7 +150,7 @@ class Soak:
         shown = self.tally.opened
         assert shown is not None
         image, noise, recipe = shown.image, self.tally.noise, self.recipe()
-        coarse = not image.stack and self.random.random() < 0.5  # there is no proxy of a stack
+        coarse = self.random.random() < 0.5
         work = ShowAfter(image, noise, recipe, self.region, self.level(), shown.look, coarse)
         self.submit(work, "after")
         if self.random.random() < 0.2:

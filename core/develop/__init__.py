@@ -11,13 +11,12 @@ from core.develop.falsecolor import chosen, nanometers
 from core.develop.icc import BadProfile, complaint, embedded, parse
 from core.develop.look import Look, balance, settle, temperature
 from core.develop.profile import Curve, Profile
+from core.develop.proxy import proxy, proxy_noise
 from core.develop.screen import export_rgb, thumbnail, to_screen, upright, upright_point
 from core.develop.store import (
     develop,
     false_color,
     levels,
-    proxy,
-    proxy_noise,
     reach,
     region_pixels,
     spans,

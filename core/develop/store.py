@@ -14,21 +14,17 @@ from math import lcm
 import numpy as np
 from numpy.typing import NDArray
 
-from core.areas import coarser
 from core.develop import envelope as bmode
 from core.develop.demosaic import (
     U16,
-    as_f32,
     as_u16,
     block,
     demosaic,
     halo,
-    sites_per_superpixel,
     superpixels,
 )
 from core.develop.look import Look, Triple, settle
-from core.image import Array, Image, Levels, Pixels
-from core.noise.model import Noise
+from core.image import Array, Image, Pixels
 from core.tiles import Region, Span, cut
 
 PEDESTAL = 4096
@@ -223,54 +219,3 @@ def _recovered(store: U16, image: Image, look: Look) -> U16:
     blend = np.clip((share - 0.85) / 0.12, 0, 1)
     rgb += blend * (rgb.max(-1, keepdims=True) - rgb)
     return np.clip(np.rint(rgb + PEDESTAL), 0, 65535).astype(np.uint16)
-
-
-def proxy(image: Image, level: int) -> Image:
-    """The picture at 1 / level in float32: superpixels of a mosaic, block means of others.
-
-    A mosaic becomes a "linear" cyx image; mosaic and linear images are then counted from black.
-    `level` is one of `levels(image)` above 1. Raises ValueError for axes other than c, y, x.
-    """
-    if image.axes not in ("yx", "cyx"):
-        raise ValueError(f"a proxy is made of a picture, not of axes {image.axes!r}")
-    above = image.kind in ("mosaic", "linear")  # plain numbers and encoded values stay as they are
-    rows = max(512 // level, 1) * level
-    strips: list[Array] = []
-    for y in range(0, image.height, rows):
-        region = Region(y, 0, min(y + rows, image.height), image.width)
-        area = region.aligned(level)
-        signal = region_pixels(image.pixels, image, region, level, Look()).astype(np.float32)
-        if above:
-            signal -= image.levels.black_map(area.y0, area.x0, area.height, area.width)
-        strips.append(_binned(signal, image, area, level))
-    pixels = np.concatenate(strips, -2)
-    white = image.levels.white - float(np.mean(image.levels.black))
-    return replace(
-        image,
-        pixels=pixels,
-        axes="cyx" if pixels.ndim == 3 else "yx",
-        kind="linear" if above else image.kind,
-        levels=Levels(white=white) if above else image.levels,
-        cfa=None,
-        meta=coarser(image.meta, level),
-    )
-
-
-def _binned(signal: Array, image: Image, area: Region, level: int) -> Array:
-    """Block means, (h, w) or (c, h, w)."""
-    import cv2
-
-    if image.cfa is not None:
-        return np.moveaxis(superpixels(signal, image.cfa.shifted(area.y0, area.x0), level), -1, 0)
-    size = (area.width // level, area.height // level)
-    planes = signal if signal.ndim == 3 else signal[None]
-    shrunk = [as_f32(cv2.resize(p, size, interpolation=cv2.INTER_AREA)) for p in planes]
-    binned = np.stack(shrunk)
-    return binned if signal.ndim == 3 else binned[0]
-
-
-def proxy_noise(noise: Noise, image: Image, level: int) -> Noise:
-    """The noise model of `proxy(image, level)`: of means over so many sites of each channel."""
-    if image.cfa is not None:
-        return noise.averaged(sites_per_superpixel(image.cfa, level))
-    return noise.averaged((float(level * level),) * max(len(image.channels), 1))

@@ -175,9 +175,10 @@ def masks(draw: st.DrawFn, height: int, width: int) -> Mask:
         kind = draw(st.sampled_from(["rectangle", "ellipse", "polygon"]))
         corner = st.tuples(st.floats(-9, height + 9), st.floats(-9, width + 9))
         count = draw(st.integers(3, 6)) if kind == "polygon" else 2
-        return Shape(kind, tuple(draw(corner) for _ in range(count)))  # type: ignore[arg-type]
+        points = tuple(draw(corner) for _ in range(count))
+        return Shape(kind, points, draw(st.booleans()))  # type: ignore[arg-type]
 
-    shapes = tuple(shape() for _ in range(draw(st.integers(0, 2))))
+    shapes = tuple(shape() for _ in range(draw(st.integers(0, 3))))
     image = None
     if draw(st.booleans()):
         shades = np.random.default_rng(draw(st.integers(0, 99))).random((height, width), np.float32)
@@ -262,14 +263,13 @@ def shares(mask: Mask | None, height: int, width: int) -> Array:
     reach = 2 * int(np.ceil(2 * mask.feather)) + 2
     rows, cols = np.arange(-reach, height + reach), np.arange(-reach, width + reach)
     found = np.zeros((len(rows), len(cols)))
-    for shape in mask.shapes:
-        corners = shape.outline()
-        for i, y in enumerate(rows + 0.5):
-            for j, x in enumerate(cols + 0.5):
-                found[i, j] = max(found[i, j], _odd(corners, y, x))
     if mask.image is not None:
         grey = np.clip((mask.image.pixels[...].astype(float) - 0.1) / 0.7, 0, 1)
-        found = np.maximum(found, np.pad(grey, reach, "symmetric"))
+        found[:] = np.pad(grey, reach, "symmetric")
+    elif mask.shapes and mask.shapes[0].subtract:
+        found[:] = 1
+    for shape in mask.shapes:
+        found[_odd(shape.outline(), rows[:, None] + 0.5, cols + 0.5)] = not shape.subtract
     if mask.feather:
         at = np.arange(-np.ceil(2 * mask.feather), np.ceil(2 * mask.feather) + 1)
         kernel = np.exp(-(at**2) / (2 * (mask.feather / 2) ** 2))
@@ -279,11 +279,11 @@ def shares(mask: Mask | None, height: int, width: int) -> Array:
     return 1 - inner if mask.invert else inner
 
 
-def _odd(corners: Array, y: float, x: float) -> bool:
-    odd = False
+def _odd(corners: Array, y: Array, x: Array) -> Array:
+    odd = np.zeros(np.broadcast_shapes(y.shape, x.shape), bool)
     for (ya, xa), (yb, xb) in zip(corners, np.roll(corners, -1, 0), strict=True):
-        if (ya > y) != (yb > y) and x >= xa + (y - ya) * (xb - xa) / (yb - ya):
-            odd = not odd
+        slope = (xb - xa) / (yb - ya) if yb != ya else 0.0
+        odd ^= ((ya > y) != (yb > y)) & (x >= xa + (y - ya) * slope)
     return odd
 
 

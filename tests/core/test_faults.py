@@ -118,7 +118,10 @@ def test_a_device_that_fails(
     if kind != "out-of-memory":  # which may have been cured by trying alone
         assert said or "BAD:0" not in bench.told(job)[-1].text
     assert all(told.text.endswith(".") and "\n" not in told.text for told in bench.told(job))
+    sentences = [told.text for told in bench.told(job)]
+    assert all(one != other for one, other in itertools.pairwise(sentences)), "said twice"
     if not rows["bad:0"].usable:
+        assert any("BAD:0 was set aside" in one for one in bench.told(job)[-1].aside)
         assert said and said[-1].device != "bad:0"
         np.testing.assert_allclose(bench.pixels(image, RECIPE), right, rtol=0, atol=1e-5)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase, assume, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from scipy.signal import lfilter
 
@@ -165,16 +165,7 @@ def test_without_blending_there_are_seams() -> None:
         close(render(image, Seams())[inner], far[inner], image, 1e-2)
 
 
-# --- chains ------------------------------------------------------------------------------------
-
-
-def chained(image: Image, recipe: Recipe) -> Array:
-    for step in recipe.steps:
-        before = np.asarray(image.pixels, float)
-        share = step.amount * shares(step.mask, image.height, image.width)
-        after = before + share * (expected(image, step.method) - before)  # type: ignore[arg-type]
-        image = replace(image, pixels=after)
-    return np.asarray(image.pixels)
+# --- masks (chains: test_chains.py) --------------------------------------------------------------
 
 
 @st.composite
@@ -184,47 +175,6 @@ def recipes(draw: st.DrawFn, image: Image, most: int = 3) -> Recipe:
         return Step(draw(methods(Local, Tensors)), draw(st.sampled_from([0.0, 0.3, 1.0])), mask)
 
     return Recipe(tuple(step() for _ in range(draw(st.integers(1, most)))))
-
-
-@examples(50)
-@given(images(axes=("yx", "cyx", "tyx", "zqyx", "tzcyx")), st.integers(0, 20), st.data())
-def test_chains_equal_doing_them_by_hand(image: Image, tile: int, data: st.DataObject) -> None:
-    assume(image.height * image.width < 700)  # masks by hand are slow
-    recipe, on = data.draw(recipes(image)), desk(tile, data.draw(st.integers(1, 2)))
-    found = render(image, recipe, on)
-    close(found, chained(image, recipe), image, 3e-5)
-    region = data.draw(regions(image))
-    part = render(image, recipe, desk(tile), region)
-    np.testing.assert_array_equal(part, found[region.index(image.axes)])
-
-
-@examples(30)
-@given(images(axes=("yx", "cyx", "tyx", "zqyx")), st.integers(6, 20), st.data())
-def test_an_edit_recomputes_what_follows_and_nothing_else(
-    image: Image, tile: int, data: st.DataObject
-) -> None:
-    recipe, on = data.draw(recipes(image)), desk(tile)
-    render(image, recipe, on)
-    CALLS.clear()
-    *earlier, last = recipe.steps
-    mask = data.draw(st.none() | masks(image.height, image.width))
-    blended = Recipe((*earlier, replace(last, amount=0.7, mask=mask)))
-    found = render(image, blended, on)
-    assert not CALLS
-    np.testing.assert_array_equal(found, render(image, blended, desk(tile)))
-    CALLS.clear()
-    other = replace(last.method, reach=last.method.reach + 3)  # type: ignore[type-var]
-    changed = Recipe((*earlier, replace(last, method=other)))
-    found = render(image, changed, on)
-    assert set(CALLS) == {other}
-    np.testing.assert_array_equal(found, render(image, changed, desk(tile)))
-    if earlier:  # what follows it is computed again
-        first = replace(earlier[0], amount=0.6, mask=mask)
-        changed = Recipe((first, *earlier[1:], last))
-        CALLS.clear()
-        found = render(image, changed, on)
-        assert set(CALLS) <= {step.method for step in changed.steps[1:]}
-        np.testing.assert_array_equal(found, render(image, changed, desk(tile)))
 
 
 @examples(60)
