@@ -98,6 +98,15 @@ class Recipe:
         """What is done: the steps that are enabled."""
         return Recipe(tuple(step for step in self.steps if step.enabled))
 
+    def ready(self, image: Image) -> Recipe:
+        """What is done to an image. Raises BadRecipe where nothing is, or a step cannot be used."""
+        found = self.active
+        if not found.steps:
+            raise BadRecipe("The recipe has no steps.")
+        for step in found.steps:
+            step.check(image)
+        return found
+
     @property
     def work(self) -> tuple[Hashable, ...]:
         """What must be computed: equal where only the last blend differs (amount and mask)."""

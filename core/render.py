@@ -74,11 +74,7 @@ class Renderer:
         cancelled: Callable[[], bool] = lambda: False,
         threads: int = 0,
     ) -> None:
-        recipe = recipe.active
-        if not recipe.steps:
-            raise ValueError("The recipe has no steps.")
-        for step in recipe.steps:
-            step.check(image)
+        recipe = recipe.ready(image)
         if np.issubdtype(image.pixels.dtype, np.complexfloating):
             raise ValueError("Complex pixels cannot be denoised yet.")
         self.image, self.noise, self.recipe, self.desk = image, noise, recipe, desk
