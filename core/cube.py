@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from core import library
 from core.desk import Desk
-from core.develop import BandMap, Look
+from core.develop import BandMap, Look, stretched
 from core.develop.falsecolor import usable
 from core.files import open_image
 from core.image import Array, Image
@@ -150,6 +150,21 @@ def _judged(
 
 
 @dataclass(frozen=True)
+class LookAtBands:
+    """The look at three bands, or one in grey, each stretched by itself or not; yields a Look."""
+
+    image: Image
+    look: Look
+    bands: tuple[int, ...]
+    stretch: bool
+    worker: ClassVar[str] = "light"
+
+    def __call__(self, desk: Desk, cancelled: Stop) -> Iterator[Look]:
+        plain = replace(without_map(self.look), bands=self.bands)
+        yield stretched(self.image, plain) if self.stretch else plain
+
+
+@dataclass(frozen=True)
 class LookAtEigen:
     """The look at eigen-images (0 the best), one in grey or three as colours; yields a Look."""
 
@@ -244,6 +259,13 @@ class LoadLibrary:
         else:
             image = open_image(desk.registry, path, cancelled, desk.decoder)
             yield library.of_image(image, path.name)
+
+
+def title(region: Region) -> str:
+    """What a spectrum of a region is called."""
+    if region.area == 1:
+        return f"x {region.x0} y {region.y0}"
+    return f"x {region.x0}–{region.x1 - 1} y {region.y0}–{region.y1 - 1}"
 
 
 def all_bands(image: Image, region: Region) -> Region:

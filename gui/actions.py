@@ -96,6 +96,11 @@ PLANES = (
     Command("mpr", "Three planes with crosshair", ("X",)),
 )
 PATIENT = (Command("identifiers", "Show who the patient is", ("Ctrl+I",), checkable=True),)
+CUBE = (
+    Command("colours", "Colours instead of one band", ("O",)),
+    Command("keep_spectrum", "Keep the spectrum", ("K",)),
+    Command("protect", "Protect this spectrum", ("T",)),
+)
 HELP = (Command("keys", "Keyboard shortcuts", ("F1",), "keyboard", needs_image=False),
         Command("about", "About Sordino", (), "info", needs_image=False))  # fmt: skip
 
@@ -104,6 +109,7 @@ MENUS: Mapping[str, tuple[tuple[Command, ...], ...]] = {
     "Edit": (EDIT,),
     "View": (COMPARE, ZOOM, LOOK),
     "Scan": (WINDOWS, PLANES, PATIENT),
+    "Cube": (CUBE,),
     "Noise": (NOISE,),
     "Help": (HELP,),
 }

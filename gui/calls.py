@@ -40,6 +40,7 @@ def calls(window: Window) -> dict[str, Callable[..., object]]:
         "clear_roi": lambda: v.set_roi(None), "cancel": e.cancel,
         "keys": partial(help.keys, window), "about": partial(help.about, window),
         **window.scans.calls(),
+        **window.cubes.calls(),
     }  # fmt: skip
     for command in actions.COMPARE:
         calls[command.id] = partial(window.compare, Compare[command.id.upper()])

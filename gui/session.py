@@ -8,6 +8,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
+from core.cube import Target
 from core.develop import Look
 from core.image import Image
 from core.noise.measured import Measured
@@ -39,6 +40,7 @@ class Document:
     origin: Origin = Origin.MEASURED
     locked: bool = False  # the noise model stays as it is
     look: Look = field(default_factory=Look)
+    target: Target | None = None  # a spectrum that denoising must keep
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from gui.background import Background
 from gui.batch import OVER, Batch, Settings, guess
 from gui.bridge import Bridge
 from gui.calls import calls
+from gui.cubes import Cubes
 from gui.documents import Documents, readable, writable
 from gui.edits import Edits
 from gui.files import Memory, Recent
@@ -80,6 +81,7 @@ class Window(QMainWindow):
         self.trouble = Trouble(self.pages)
         self.slices = Slices()
         self.scans = Scans(session, viewer, self.slices, say)
+        self.cubes = Cubes(self)
         central = QWidget()
         column = QVBoxLayout(central)
         column.setContentsMargins(0, 0, 0, 0)

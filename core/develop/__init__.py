@@ -9,7 +9,7 @@ when pixels, white balance, highlights or quality change, the second on every re
 from core.develop.bandmap import BandMap
 from core.develop.falsecolor import chosen, nanometers
 from core.develop.icc import BadProfile, complaint, embedded, parse
-from core.develop.look import Look, balance, settle, temperature
+from core.develop.look import STRETCHED, Look, balance, settle, stretched, temperature
 from core.develop.profile import Curve, Profile
 from core.develop.proxy import proxy, proxy_noise
 from core.develop.screen import export_rgb, thumbnail, to_screen, upright, upright_point
@@ -23,6 +23,7 @@ from core.develop.store import (
 )
 
 __all__ = [
+    "STRETCHED",
     "BadProfile",
     "BandMap",
     "Curve",
@@ -44,6 +45,7 @@ __all__ = [
     "region_pixels",
     "settle",
     "spans",
+    "stretched",
     "temperature",
     "thumbnail",
     "to_screen",

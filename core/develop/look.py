@@ -57,7 +57,9 @@ def settle(image: Image, look: Look) -> Look:
     """
     wb = look.wb or (image.color.wb if image.color else (1.0, 1.0, 1.0))
     if look.bands is None and image.kind == "cube":
-        look = replace(look, bands=chosen(image) or None)
+        look = settle(image, replace(look, bands=chosen(image)))
+        colored = len(look.bands or ()) == 3 and look.map is None
+        return stretched(image, look) if colored else replace(look, bands=look.bands or None)
     if not image.numbers or (look.window and look.extent):
         return replace(look, wb=wb)
     if bmode.echoes(image):
@@ -78,6 +80,24 @@ def settle(image: Image, look: Look) -> Look:
     return replace(look, wb=wb, window=window, extent=extent)
 
 
+def stretched(image: Image, look: Look) -> Look:
+    """A settled look at bands of a cube, each between its own 2nd and 98th percentile."""
+    bands = look.bands or ()
+    weights: list[tuple[float, ...]] = []
+    offsets: list[float] = []
+    for at, band in enumerate(bands):
+        step = max(int((image.height * image.width / 100_000) ** 0.5), 1)
+        values = np.asarray(image.samples[band : band + 1, ::step, ::step], np.float32)
+        values = values[np.isfinite(values)]
+        low, high = np.percentile(values, (2, 98)) if values.size else (0.0, 1.0)
+        span = float(high - low) or 1.0
+        weights.append(tuple(1 / span if at == n else 0.0 for n in range(len(bands))))
+        offsets.append(-float(low) / span)
+    back = look.map.back if look.map else (look.window, look.extent)
+    shown = BandMap("mix", STRETCHED, bands, tuple(weights), tuple(offsets), "", back)
+    return replace(look, map=shown, window=(0.0, 1.0), extent=(-2.0, 3.0))
+
+
 def _named(image: Image, values: NDArray[np.float32]) -> tuple[float, float] | None:
     """The window that the file asks for in meta["window"], where it shows any of the values.
 
@@ -91,6 +111,7 @@ def _named(image: Image, values: NDArray[np.float32]) -> tuple[float, float] | N
     return (float(named[0]), float(named[1])) if shows else None
 
 
+STRETCHED = "Bands"  # name of the map that shows bands, each in its own window
 FRAMES = 8  # slices of each axis of a stack that are looked at
 
 

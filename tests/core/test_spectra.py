@@ -187,10 +187,14 @@ def test_ways_to_look_and_back() -> None:
     assert isinstance(eigen, Look) and eigen.map is not None and len(eigen.map.weights) == 3
     planes = np.stack(eigen.map.planes(image.pixels, image.pixels))
     assert ((planes > 0) & (planes < 1)).mean((1, 2)) == pytest.approx([0.96] * 3, abs=0.01)
-    assert without_map(eigen) == look == without_map(look)
+    assert without_map(eigen) == without_map(look) != look
     target = Target(onto(Spectrum("t", tuple(WAVES), tuple(signature())), image))
     (share,) = ran(LookAtTarget(image, eigen, target, "share"), desk)
-    assert isinstance(share, Look) and share.map is not None and without_map(share) == look
+    assert (
+        isinstance(share, Look)
+        and share.map is not None
+        and without_map(share) == without_map(look)
+    )
     (plane,) = share.map.planes(image.pixels, image.pixels)
     assert np.sort(plane.ravel())[-5:].min() > 0.6 and abs(float(np.median(plane))) < 0.1
     (angles,) = ran(LookAtTarget(image, look, target, "angle"), desk)
@@ -199,7 +203,7 @@ def test_ways_to_look_and_back() -> None:
         angles.map.planes(image.pixels, image.pixels)[0][3, 4], rel=1e-3
     )
     change = look_at_change(image, look, 2.0)
-    assert change.window == (0.0, 2.0) and without_map(change) == look
+    assert change.window == (0.0, 2.0) and without_map(change) == without_map(look)
 
 
 def test_spectra_go_to_a_table_and_back(tmp_path: Path) -> None:
