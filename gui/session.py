@@ -59,7 +59,7 @@ class View:
 
     def front_of(self, stack: str, across: str) -> tuple[Span, ...]:
         """The slice that a plane shows, as its regions name it: see planes.reformatted."""
-        if across == "z":
+        if across == "z" or not self.front:  # no slice: the colours of a cube
             return self.front
         at = self.cross["yx".index(across)]
         return tuple(
