@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -248,7 +248,20 @@ class Judge:
         yield region, found
 
 
-def pair(ask: Judge, region: Region, desk: Desk, cancelled: Stop) -> tuple[Array, Array]:
+class Asks(Protocol):
+    """What a question about a region of a plane names."""
+
+    @property
+    def image(self) -> Image: ...
+    @property
+    def noise(self) -> Noise: ...
+    @property
+    def recipe(self) -> Recipe: ...
+    @property
+    def across(self) -> str: ...
+
+
+def pair(ask: Asks, region: Region, desk: Desk, cancelled: Stop) -> tuple[Array, Array]:
     """The pixels of a region of a plane before and after, float32, with the plane's axes."""
     image, across = ask.image, ask.across
     area = stored(region, image.stack, across)

@@ -1,0 +1,67 @@
+"""Inspection: the Work that measures what was drawn in the picture, before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+from core.desk import Desk
+from core.develop.window import scale
+from core.image import Array, Image
+from core.job import Stop
+from core.noise.model import Noise
+from core.planes import reformatted
+from core.recipe import Recipe
+from core.show import JUDGED, centre, one_slice, pair
+from core.tiles import Region, Span
+
+Line = tuple[float, float, float, float]  # y0, x0, y1, x1 in a plane, pixel centres at .5
+
+
+@dataclass(frozen=True)
+class Inspect:
+    """Quality of drawn areas and of an edge, in real units, before and after: see core.quality."""
+
+    image: Image
+    noise: Noise
+    recipe: Recipe
+    front: tuple[Span, ...]  # the slice
+    areas: tuple[Region, ...] = ()
+    line: Line | None = None
+    across: str = "z"
+    worker: ClassVar[str] = "compute"
+
+    def __call__(self, desk: Desk, cancelled: Stop) -> Iterator[Any]:
+        from core import quality
+
+        plane = reformatted(self.image, self.across)
+        slope, intercept, unit = scale(plane)
+        spacing: Mapping[str, float] = plane.coords.get("spacing") or {}
+        known = "y" in spacing and "x" in spacing
+        edges = (spacing["y"], spacing["x"]) if known else (1.0, 1.0)
+
+        def real(region: Region) -> tuple[Array, Array]:
+            found = pair(self, one_slice(plane, region), desk, cancelled)
+            before, after = (one.reshape(one.shape[-2:]) for one in found)
+            return slope * before + intercept, slope * after + intercept
+
+        drawn = [real(replace(centre(area, JUDGED), front=self.front)) for area in self.areas]
+        spectrum = quality.spectrum(*drawn[0], edges) if drawn else None
+        edge = None
+        if self.line is not None:
+            box, line = self._around(plane, self.line)
+            edge = quality.edge(*real(box), line, edges)
+        areas = tuple((quality.area(before), quality.area(after)) for before, after in drawn)
+        yield quality.Quality(unit, "mm" if known else "px", areas, spectrum, edge)
+
+    def _around(self, plane: Image, line: Line) -> tuple[Region, Line]:
+        """The pixels that a line's band lies in, and the line counted from there."""
+        y0, x0, y1, x1 = (end - 0.5 for end in line)
+        room = 12  # of the band, also where voxels are long
+        box = Region(
+            int(min(y0, y1)) - room, int(min(x0, x1)) - room,
+            int(max(y0, y1)) + room + 1, int(max(x0, x1)) + room + 1,
+            self.front,
+        ).meet(Region.whole(plane.height, plane.width))  # fmt: skip
+        return box, (y0 - box.y0, x0 - box.x0, y1 - box.y0, x1 - box.x0)
