@@ -16,6 +16,7 @@ from core.recipe import Recipe
 from core.show import JUDGED, centre, one_slice, pair
 from core.tiles import Region, Span
 
+Both = tuple[float, float] | None  # before and after
 Line = tuple[float, float, float, float]  # y0, x0, y1, x1 in a plane, pixel centres at .5
 
 
@@ -53,7 +54,23 @@ class Inspect:
             box, line = self._around(plane, self.line)
             edge = quality.edge(*real(box), line, edges)
         areas = tuple((quality.area(before), quality.area(after)) for before, after in drawn)
-        yield quality.Quality(unit, "mm" if known else "px", areas, spectrum, edge)
+        length = "mm" if known else "px"
+        yield quality.Quality(unit, length, areas, spectrum, edge, *self._contrast(drawn))
+
+    def _contrast(self, drawn: list[tuple[Array, Array]]) -> tuple[Both, Both]:
+        """CNR and gCNR of two areas before and after."""
+        from core import contrast, quality
+
+        if len(drawn) < 2:
+            return None, None
+        (before, after), (other_before, other_after) = drawn
+        pairs = (before, other_before), (after, other_after)
+        if self.image.kind == "clip":
+            found = [contrast.cnr(a, b) for a, b in pairs]
+        else:
+            found = [quality.cnr(quality.area(a), quality.area(b)) for a, b in pairs]
+        general = [contrast.gcnr(a, b) for a, b in pairs]
+        return (found[0], found[1]), (general[0], general[1])
 
     def _around(self, plane: Image, line: Line) -> tuple[Region, Line]:
         """The pixels that a line's band lies in, and the line counted from there."""

@@ -63,14 +63,8 @@ class Quality:
     areas: tuple[tuple[Area, Area], ...]  # first and second area: (before, after)
     spectrum: Spectrum | None  # of the first area
     edge: Edge | None
-
-    @property
-    def cnr(self) -> tuple[float, float] | None:
-        """Contrast-to-noise ratio of the two areas before and after; None with fewer areas."""
-        if len(self.areas) < 2:
-            return None
-        first, second = self.areas
-        return cnr(first[0], second[0]), cnr(first[1], second[1])
+    cnr: tuple[float, float] | None = None  # of the first area over the second, before and after
+    gcnr: tuple[float, float] | None = None
 
 
 def area(values: Floats) -> Area:
@@ -83,7 +77,10 @@ def area(values: Floats) -> Area:
 
 
 def cnr(first: Area, second: Area) -> float:
-    """|difference of the means| over the standard deviation of the second, the background."""
+    """|difference of the means| over the standard deviation of the second, the background.
+
+    As it is usual in CT and MR; for ultrasound see core.contrast.
+    """
     step = abs(first.mean - second.mean)
     return step / second.std if second.std > 0 else math.nan
 

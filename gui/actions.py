@@ -76,7 +76,9 @@ NOISE = (
     Command("pick", "Pick a flat area", ("Shift+M",), "pipette", checkable=True),
     Command("lock", "Lock noise model", (), "lock", checkable=True),
     Command("roi", "Draw area for statistics", ("R",), "square-dashed"),
-    Command("clear_roi", "Clear area", ("Shift+R",)),
+    Command("second", "Draw second area, as background", ("T",)),
+    Command("edge", "Draw line across an edge", ("K",)),
+    Command("clear_roi", "Clear areas", ("Shift+R",)),
     Command("cancel", "Cancel what is running", ("Esc",), "x", needs_image=False),
 )
 WINDOWS = (

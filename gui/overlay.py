@@ -94,8 +94,8 @@ def label(
     painter.restore()
 
 
-def rectangle(painter: QPainter, area: QRectF) -> None:
-    """The outline of the measured area with a handle at each corner."""
+def rectangle(painter: QPainter, area: QRectF, letter: str = "") -> None:
+    """The outline of the measured area with a handle at each corner, and its letter."""
     painter.setBrush(Qt.BrushStyle.NoBrush)
     for width, color in ((3.0, DARK), (1.0, LIGHT)):
         painter.setPen(_pen(color, width))
@@ -104,6 +104,21 @@ def rectangle(painter: QPainter, area: QRectF) -> None:
     painter.setBrush(LIGHT)
     for corner in (area.topLeft(), area.topRight(), area.bottomLeft(), area.bottomRight()):
         painter.drawRect(QRectF(corner.x() - HANDLE / 2, corner.y() - HANDLE / 2, HANDLE, HANDLE))
+    if letter:
+        painter.setPen(LIGHT)
+        painter.drawText(area.topRight() + QPointF(6, 10), letter)
+
+
+def line(painter: QPainter, start: QPointF, stop: QPointF) -> None:
+    """The line across an edge, with round ends."""
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    for width, color in ((3.0, DARK), (1.2, LIGHT)):
+        painter.setPen(_pen(color, width))
+        painter.drawLine(start, stop)
+    painter.setBrush(LIGHT)
+    for end in (start, stop):
+        painter.drawEllipse(end, 3, 3)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
 
 
 def border(painter: QPainter, area: QRectF, color: QColor, width: float) -> None:

@@ -29,6 +29,7 @@ class Picture(View):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._focus_shown = self._slow = self._draft = False
+        self._drawing = ""  # what the hand draws: "roi", "second", "line"
         self._refine = QTimer(self, singleShot=True, interval=80)
         self._refine.timeout.connect(self._sharpen)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
@@ -95,9 +96,20 @@ class Picture(View):
         return annotations.DISCLAIMER if self._notes.medical else ""
 
     def _paint_marks(self, painter: QPainter, pane: Pane) -> None:
-        """The measured area."""
-        if roi := self._outline or self._roi:
-            overlay.rectangle(painter, self._logical(pane.view.box_of(roi)))
+        """The measured areas, and the line across an edge."""
+        if pane.across != self._marked:
+            return
+        second = self._outline if self._drawing == "second" else self._second
+        roi = self._outline if self._drawing == "roi" else self._roi
+        for area, letter in ((roi, "A"), (second, "B")):
+            if area is not None:
+                box = self._logical(pane.view.box_of(area))
+                overlay.rectangle(painter, box, letter if second else "")
+        if self._line is not None:
+            ratio = self.devicePixelRatioF()
+            y0, x0, y1, x1 = self._line
+            ends = [pane.view.device(y, x) for y, x in ((y0, x0), (y1, x1))]
+            overlay.line(painter, *(QPointF(x / ratio, y / ratio) for y, x in ends))
 
     def _annotate(self, painter: QPainter, pane: Pane, area: QRectF) -> None:
         plane, notes = self._sheets[pane.across].plane, self._notes

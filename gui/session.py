@@ -50,10 +50,12 @@ class View:
     visible: Region = NOWHERE
     level: int = 1
     roi: Region | None = None
+    second: Region | None = None  # another area, which the first one is compared with
+    line: tuple[float, float, float, float] | None = None  # across an edge: y0 x0 y1 x1
     front: tuple[Span, ...] = ()  # which slice of a stack, in stored axes
     planes: str = "z"  # which planes of a volume are shown, by the axes they lie across
     across: str = "z"  # the one that `visible` is in and that keys act on
-    roi_across: str = "z"  # the one that `roi` is in
+    roi_across: str = "z"  # the one that `roi`, `second` and `line` are in
     cross: tuple[int, int] = (0, 0)  # row and column that the planes across y and x show
     held: bool = False  # a slider is being dragged
 
@@ -106,7 +108,8 @@ class Session(QObject):
         self._open_edit = False
         front, cross = _first(document.image) if document else ((), (0, 0))
         visible = replace(self.state.view.visible, front=front)
-        view = replace(self.state.view, visible=visible, roi=None, front=front, held=False,
+        view = replace(self.state.view, visible=visible, roi=None, second=None, line=None,
+                       front=front, held=False,
                        planes="z", across="z", roi_across="z", cross=cross)  # fmt: skip
         self._replace(State(document, view))
         self.history_changed.emit()

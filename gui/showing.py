@@ -18,6 +18,7 @@ class Showing(QWidget):
     """How the picture is shown; every change repaints."""
 
     roiChanged = Signal(object)  # Region or None
+    marksChanged = Signal(object, object)  # the second area, the line across an edge; or None
     wipeMoved = Signal(float)
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -26,6 +27,9 @@ class Showing(QWidget):
         self._blinking = self._loupe = False
         self._wipe, self._gain, self._background = 0.5, 8.0, "grey"
         self._roi: Region | None = None
+        self._second: Region | None = None
+        self._line: tuple[float, float, float, float] | None = None
+        self._marked = "z"  # the plane that areas and line are drawn in
         self._outline: Region | None = None  # the area while it is drawn
         self._pointer: QPointF | None = None
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
@@ -143,3 +147,21 @@ class Showing(QWidget):
         if region != self._roi:
             self._roi = region
             self.roiChanged.emit(region)
+
+    def set_marks(
+        self, second: Region | None, line: tuple[float, float, float, float] | None
+    ) -> None:
+        """Another second area, or another line across an edge (y0, x0, y1, x1)."""
+        whole = self._extent()
+        if second is not None and whole is not None:
+            second = second.meet(whole)
+        second = second if second is not None and second.area else None
+        self.update()
+        if (second, line) != (self._second, self._line):
+            self._second, self._line = second, line
+            self.marksChanged.emit(second, line)
+
+    def clear_marks(self) -> None:
+        """Nothing is drawn."""
+        self.set_roi(None)
+        self.set_marks(None, None)

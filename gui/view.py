@@ -58,9 +58,9 @@ class View(Showing):
         """
         plain = Plane("z", "", height, width, 1, orientation, (1, 1), 0.0)
         self._sheets = {each.across: Sheet.of(each, levels) for each in planes or (plain,)}
-        self._shown = self._active = next(iter(self._sheets))
+        self._shown = self._active = self._marked = next(iter(self._sheets))
         self._asked = []
-        self.set_roi(None)
+        self.clear_marks()
         self.fit()
 
     def show_planes(self, shown: str, active: str) -> None:
@@ -81,7 +81,7 @@ class View(Showing):
         """No image."""
         self._sheets = {}
         self._asked = []
-        self.set_roi(None)
+        self.clear_marks()
         self.update()
 
     @property

@@ -60,14 +60,18 @@ class Viewer(Picture):
         super().__init__(parent)
         self._drag: Callable[[QPointF], None] | None = None
         self._last = QPointF()
-        self._roi_armed = self._drawing = self._space = False
+        self._armed, self._space = "", False  # what the next drag draws
         self._turned = 0.0  # notches of the wheel that are no whole slice yet
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
 
     def start_roi(self) -> None:
         """The next drag draws the area to be measured; Escape thinks better of it."""
-        self._roi_armed = True
+        self.start_mark("roi")
+
+    def start_mark(self, what: str) -> None:
+        """The next drag draws the area ("roi"), a "second" one, or a "line" across an edge."""
+        self._armed = what
         self.setCursor(Qt.CursorShape.CrossCursor)
 
     # --- mouse ---------------------------------------------------------------------------------
@@ -109,8 +113,7 @@ class Viewer(Picture):
             self.windowDragged.emit(0.0, 0.0, True)
         self._drag = None
         if self._drawing:
-            self._drawing = False
-            self.set_roi(self._outline)  # None after a mere click: no area
+            self._finish_mark()
         self._show_cursor(event.position())
         self.dragging.emit(False)
 
@@ -153,12 +156,15 @@ class Viewer(Picture):
 
     def _grasp(self, point: QPointF, shift: bool) -> Callable[[QPointF], None]:
         """What a drag that begins here does."""
-        drawing = self._roi_armed or shift
-        anchor = self.sensor_at(point, self._active) if drawing else self._opposite(point)
+        what = self._armed or ("roi" if shift else "")
+        anchor = self.sensor_at(point, self._active) if what else self._opposite(point)
         if anchor:
-            self._roi_armed, self._drawing = False, True
-            self._outline = None if shift else self.roi
-            return partial(self._draw_roi, anchor)
+            self._outline = None if what else self.roi
+            self._armed, self._drawing = "", what or "roi"
+            if self._active != self._marked:  # what is compared lies in one plane
+                self.clear_marks()
+                self._marked = self._active
+            return partial(self._draw_line if what == "line" else self._draw_roi, anchor)
         if self._near_divider(point):
             return self._move_divider
         if self._alone():
@@ -198,6 +204,21 @@ class Viewer(Picture):
         y, x = self.sensor_at(point, self._active) or anchor
         (y0, y1), (x0, x1) = sorted((anchor[0], y)), sorted((anchor[1], x))
         self._outline = Region(math.floor(y0), math.floor(x0), math.ceil(y1), math.ceil(x1))
+        self.update()
+
+    def _draw_line(self, anchor: tuple[float, float], point: QPointF) -> None:
+        self._line = (*anchor, *(self.sensor_at(point, self._active) or anchor))
+        self.update()
+
+    def _finish_mark(self) -> None:
+        what, self._drawing = self._drawing, ""
+        outline, self._outline = self._outline, None
+        if what == "roi":
+            self.set_roi(outline)  # None after a mere click: no area
+        elif what == "second":
+            self.set_marks(outline, self._line)
+        else:
+            self.marksChanged.emit(self._second, self._line)
         self.update()
 
     def _near_divider(self, point: QPointF) -> bool:
@@ -246,7 +267,7 @@ class Viewer(Picture):
             self.setCursor(Qt.CursorShape.SizeAllCursor)
         elif self._drag == self._pan:
             self.setCursor(Qt.CursorShape.ClosedHandCursor)
-        elif self._roi_armed or self._drawing or self._opposite(point):
+        elif self._armed or self._drawing or self._opposite(point):
             self.setCursor(Qt.CursorShape.CrossCursor)
         elif near or self._drag == self._move_divider:
             self.setCursor(Qt.CursorShape.SplitHCursor)
@@ -260,8 +281,9 @@ class Viewer(Picture):
             Qt.KeyboardModifier.NoModifier,
             Qt.KeyboardModifier.ShiftModifier,
         )
-        if event.key() == Qt.Key.Key_Escape and (self._roi_armed or self._drawing):
-            self._roi_armed = self._drawing = False
+        if event.key() == Qt.Key.Key_Escape and (self._armed or self._drawing):
+            self._line = None if self._drawing == "line" else self._line
+            self._armed = self._drawing = ""
             self._outline = self._drag = None
             self.unsetCursor()
             self.update()

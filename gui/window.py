@@ -30,10 +30,12 @@ from gui.cubes import Cubes
 from gui.documents import Documents, readable, writable
 from gui.edits import Edits
 from gui.files import Memory, Recent
+from gui.inspector import Inspector
 from gui.look_panel import LookPanel
 from gui.monitor import Monitor
 from gui.noise_panel import NoisePanel
 from gui.panel import MethodPanel
+from gui.quality_panel import QualityPanel
 from gui.rates import duration
 from gui.recipes import Recipes
 from gui.scans import Scans
@@ -82,6 +84,7 @@ class Window(QMainWindow):
         self.slices = Slices()
         self.scans = Scans(session, viewer, self.slices, say)
         self.cubes = Cubes(self)
+        self.inspector, self.quality = Inspector(session, viewer, bridge), QualityPanel()
         central = QWidget()
         column = QVBoxLayout(central)
         column.setContentsMargins(0, 0, 0, 0)
@@ -133,9 +136,12 @@ class Window(QMainWindow):
         queue.setLayout(self._queue_page)
         self._queue_page.setContentsMargins(0, 0, 0, 0)
         look, noise = frame.scrolled(self.look), frame.scrolled(self.noise)
+        quality = frame.scrolled(self.quality)
         docks = [
             frame.dock(self, "Denoise", {"Denoise": self.panel, "View": look, "Queue": queue}),
-            frame.dock(self, "Measure", {"Statistics": self.statistics, "Noise": noise}),
+            frame.dock(
+                self, "Measure", {"Statistics": self.statistics, "Noise": noise, "Areas": quality}
+            ),
         ]
         self.resizeDocks(docks, [380, 380], Qt.Orientation.Horizontal)
         self.resizeDocks(docks, [430, 520], Qt.Orientation.Vertical)
@@ -165,6 +171,8 @@ class Window(QMainWindow):
         self.trouble.dismissed.connect(bridge.forget)
         self.background.plots_loaded.connect(self.statistics.set_library)
         self.background.plots_loaded.connect(self.noise.plot.set_library)
+        self.background.plots_loaded.connect(self.quality.set_library)
+        self.inspector.measured.connect(self.quality.show_quality)
         self.background.said.connect(self.status.say)
         bridge.told.connect(self.status.show_device)
         self.panel.methodEdited.connect(edits.method)

@@ -264,6 +264,54 @@ def test_value_and_place_in_the_patient_under_the_pointer(scan, settle):
     assert scan.status._pointer.text().startswith("x 15  y 5  z 2")
 
 
+# --- areas and edges -----------------------------------------------------------------------------
+
+
+def test_areas_and_an_edge_are_drawn_and_measured(scan, qtbot, settle):
+    def cell(name, side):
+        return float(scan.quality.cells[name, side].text().replace("−", "-"))
+
+    viewer = scan.viewer
+    with qtbot.waitSignal(scan.inspector.measured, timeout=20_000) as told:
+        QTest.keyClick(scan, Qt.Key.Key_R)
+        drag(viewer, place(scan, "z", 10, 8), place(scan, "z", 29, 22))
+        QTest.keyClick(scan, Qt.Key.Key_T)
+        drag(viewer, place(scan, "z", 0, 0), place(scan, "z", 38, 3))
+        QTest.keyClick(scan, Qt.Key.Key_K)
+        drag(viewer, place(scan, "z", 20, 1), place(scan, "z", 20, 14))
+    qtbot.waitUntil(lambda: ("CNR of A over B", "after") in scan.quality.cells, timeout=20_000)
+    area = body()[6, 10:30, 8:23] - 1000.0
+    assert cell("Mean A, HU", "before") == pytest.approx(area.mean(), rel=0.02)
+    assert cell("σ A, HU", "before") == pytest.approx(area.std(), rel=0.05)
+    assert cell("σ A, HU", "after") < 0.8 * cell("σ A, HU", "before")
+    assert cell("gCNR, 0 to 1", "before") > 0.95
+    assert cell("Edge 10–90 %, mm", "after") < 3
+    assert told.args is not None and scan.quality.edge.sketch is not None
+    assert len(viewer.grab().toImage().size().toTuple()) == 2  # it paints
+    QTest.keyClick(scan, Qt.Key.Key_R, Qt.KeyboardModifier.ShiftModifier)
+    qtbot.waitUntil(lambda: not scan.quality.cells, timeout=20_000)
+    assert scan.session.state.view.roi is None and viewer._line is None
+    settle(scan)
+
+
+def test_what_is_compared_lies_in_one_plane(scan, qtbot, settle):
+    QTest.keyClick(scan, Qt.Key.Key_X)
+    shift = Qt.KeyboardModifier.ShiftModifier
+    drag(scan.viewer, place(scan, "z", 10, 8), place(scan, "z", 29, 22), modifiers=shift)
+    view = scan.session.state.view
+    assert view.roi is not None and view.roi_across == "z"
+    drag(scan.viewer, place(scan, "y", 2, 8), place(scan, "y", 9, 22), modifiers=shift)
+    view = scan.session.state.view
+    assert (view.roi.height, view.roi_across, view.across) == (8, "y", "y")
+    settle(scan)
+    assert "slice 21" in scan.statistics.title.text()
+    QTest.keyClick(scan, Qt.Key.Key_T)
+    drag(scan.viewer, place(scan, "x", 2, 8), place(scan, "x", 9, 22))
+    view = scan.session.state.view
+    assert view.roi is None and view.second is not None and view.roi_across == "x"
+    settle(scan)
+
+
 # --- what must always be said --------------------------------------------------------------------
 
 
