@@ -138,7 +138,7 @@ def planes(image: Image) -> list[list[tuple[int, ...]]]:
     """Per channel the indices (all axes but y, x) of the planes to look at: a few, spread out."""
     channels = len(names(image)) if image.cfa is None else 1
     axes = image.axes[:-2]
-    few = [np.unique(np.linspace(0, n - 1, min(n, 3)).astype(int)) for n in image.pixels.shape[:-2]]
+    few = [_spread(n) for n in image.pixels.shape[:-2]]
     found: list[list[tuple[int, ...]]] = []
     for channel in range(channels):
         choices = [
@@ -146,6 +146,14 @@ def planes(image: Image) -> list[list[tuple[int, ...]]]:
         ]
         found.append(list(product(*choices)))
     return found
+
+
+def _spread(length: int) -> NDArray[np.intp]:
+    """Some of so many slices, evenly; of many not the ends, which often hold nothing."""
+    if length <= 3:
+        return np.arange(length)
+    count = min(length, 5)
+    return np.round(np.linspace(-0.5, length - 0.5, 2 * count + 1)[1::2]).astype(np.intp)
 
 
 def _energies(image: Image, above: F32) -> tuple[Energies, ...]:

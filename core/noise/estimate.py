@@ -77,6 +77,13 @@ def _of_kind(image: Image, area: Region) -> Measured | None:
         from core.noise.bands import measure_bands
 
         return measure_bands(image, area)
+    if image.kind == "scan":
+        from core.noise.scans import is_ct, is_mr, measure_ct, measure_mr
+
+        if is_ct(image):
+            return measure_ct(image, area)
+        found = sample(image, area) if is_mr(image) else None
+        return measure_mr(image, area, found.channels[0]) if found else None
     return None
 
 

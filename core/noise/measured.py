@@ -46,6 +46,15 @@ class Pattern:
         return _extent(column), _extent(self.correlation[0])
 
     @property
+    def clump(self) -> float:
+        """Pixels that tell as much of the noise's variance as one independent sample does."""
+        rows = enumerate(self.correlation)
+        sides = (
+            (1 + (dy > 0)) * (1 + (dx > 0)) * v * v for dy, r in rows for dx, v in enumerate(r)
+        )
+        return max(sum(sides), 1.0)
+
+    @property
     def white(self) -> bool:
         """May methods for white noise be used as they are?"""
         return max(self.correlation[0][1], self.correlation[1][0]) < 0.12

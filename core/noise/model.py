@@ -276,7 +276,7 @@ class Mapped:
     """
 
     model: Noise
-    map: F32
+    map: F32 = field(repr=False)
     axis: str = ""
     kind: ClassVar[str] = "mapped"
     digest: str = field(init=False, repr=False, default="")

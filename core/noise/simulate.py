@@ -112,7 +112,7 @@ def speckle(
     if max(size) > 0:
         power = np.zeros(shape, np.float64)
         for _ in range(2 * int(looks)):
-            power += np.square(_pulses(shape, size, rng)) / (2 * looks)
+            power += np.square(correlated(shape, size, rng)) / (2 * looks)
     else:
         power = rng.gamma(looks, 1 / looks, shape)
     if envelope:
@@ -167,10 +167,13 @@ def cube(
     return out.astype(np.float32)
 
 
-def _pulses(
+def correlated(
     shape: tuple[int, ...], size: tuple[float, float], rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Gaussian noise of variance 1, smoothed around (periodic) by a Gaussian pulse."""
+    """Gaussian noise of variance 1, (..., H, W), smoothed by a Gaussian pulse of `size` (y, x).
+
+    Around the edges, too: it is periodic.
+    """
     reply = [
         np.exp(-2 * (math.pi * s * np.fft.fftfreq(n)) ** 2)
         for n, s in zip(shape[-2:], size, strict=True)
