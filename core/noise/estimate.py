@@ -77,6 +77,11 @@ def _of_kind(image: Image, area: Region) -> Measured | None:
         from core.noise.bands import measure_bands
 
         return measure_bands(image, area)
+    if image.kind in ("clip", "scan"):
+        from core.noise.echoes import is_bmode, measure_echoes
+
+        if is_bmode(image):
+            return measure_echoes(image, area)
     if image.kind == "scan":
         from core.noise.scans import is_ct, is_mr, measure_ct, measure_mr
 
