@@ -10,7 +10,7 @@ from core.ops.volume import is_volume
 from core.recipe import Recipe, Step
 
 BEST, FAST, VOLUME = "dct", "fast", "dct3d"
-SPECKLE, CUBE = "speckle", "subspace"
+SPECKLE, ECHOES, CUBE = "speckle", "rf", "subspace"
 LARGE = 60.0  # megapixels from which the fast method is the better start
 
 
@@ -22,6 +22,9 @@ def choose(methods: Mapping[str, type[Method]], image: Image) -> tuple[Recipe, s
     elif image.kind == "clip" and SPECKLE in methods:
         method = methods[SPECKLE]()
         why = f"{method.title}: the best of our tables for compressed echoes."
+    elif image.kind == "rf" and ECHOES in methods:
+        method = methods[ECHOES]()
+        why = f"{method.title}: the only one for echoes before detection."
     elif image.kind == "cube" and CUBE in methods:
         method = methods[CUBE]()
         why = f"{method.title}: ahead of all others of our tables for cubes."

@@ -160,8 +160,12 @@ def scan(
     motion: Callable[[Floats, Floats, float], tuple[Floats, Floats]] = still,
     targets: tuple[tuple[float, float, float], ...] = (),
     probe: Probe | None = None,
+    renewed: float = 0.0,
 ) -> list[Echoes]:
-    """Frames of one cycle of motion; the scatterers are the same in all, the noise is not."""
+    """Frames of one cycle of motion. The noise is new in each, and a share `renewed` of scatterers.
+
+    Tissue that moves through the plane of the picture brings other speckle.
+    """
     probe = probe or Probe()
     rng = np.random.default_rng(seed)
     tall, wide = height + 2 * MARGIN, width + 2 * MARGIN
@@ -181,6 +185,8 @@ def scan(
     found: list[Echoes] = []
     for frame in range(frames):
         phase = frame / frames
+        if frame and renewed:
+            strength *= np.where(rng.random(count) < renewed / 2, -1.0, 1.0)
         at_y, at_x = np.append(y, points[0]), np.append(x, points[1])
         down, across = motion(at_y, at_x, phase)
         rows, columns = (at_y + down) * height + MARGIN, (at_x + across) * width + MARGIN

@@ -12,7 +12,7 @@ from core.cache import Cache
 from core.desk import Desk
 from core.image import Array, Image
 from core.measure import rmse
-from core.noise.model import LogSpeckle
+from core.noise.model import LogSpeckle, PoissonGaussian
 from core.recipe import Recipe, Step
 from core.registry import load
 from core.render import Renderer, assemble
@@ -70,3 +70,70 @@ def test_lee_is_its_formula() -> None:
     found = assemble(renderer, Region.whole(40, 50))[2:-2, 2:-2]
     wanted = (mean + share * (noisy - mean))[2:-2, 2:-2]
     np.testing.assert_allclose(found, wanted, atol=1e-4)
+
+
+def moving(renewed: float) -> tuple[Array, Array]:
+    """Six frames of tissue that is pressed and sheared, and their truth."""
+    seen = echoes.scan(
+        echoes.textured, 120, 136, 7, 6, echoes.breathing, echoes.TARGETS, renewed=renewed
+    )
+    return tuple(
+        np.stack([echoes.grey(getattr(one, what)) for one in seen])
+        for what in ("decibels", "expected")
+    )
+
+
+def test_neighbouring_frames_help_where_speckle_changes() -> None:
+    noisy, truth = moving(0.4)
+    alone = rmse(render(METHODS["clip"](frames=0), noisy, "tyx"), truth)
+    assert rmse(render(METHODS["clip"](), noisy, "tyx"), truth) < 0.95 * alone
+    temporal = render(METHODS["clip"](within=False, frames=5), noisy, "tyx")
+    assert rmse(temporal, truth) < 0.6 * rmse(noisy, truth)
+
+
+def test_one_frame_is_cleaned_as_by_speckle(flat: echoes.Echoes) -> None:
+    noisy = echoes.grey(flat.decibels)
+    np.testing.assert_allclose(
+        render(METHODS["clip"](), noisy), render(METHODS["speckle"](), noisy), atol=1e-3
+    )
+
+
+def test_motion_is_followed() -> None:
+    from core.ops import clip
+
+    rng = np.random.default_rng(2)
+    field = np.repeat(np.repeat(rng.normal(0, 1, (50, 50)), 3, 0), 3, 1).astype(np.float32)
+    one, other = field[10:130, 10:130].copy(), field[14:134, 5:125].copy()
+    found = clip.motion(clip.halved(one), clip.halved(other), one, other)
+    inner = found[2:-2, 2:-2].reshape(-1, 2)
+    assert np.mean((inner == (-4, 5)).all(1)) > 0.95
+
+
+def test_tiles_of_a_clip_agree() -> None:
+    noisy, _ = moving(0.2)
+    image = Image(noisy.astype(np.float32), "tyx", "clip")
+    found: list[Array] = []
+    for tile in (0, 64):
+        desk = Desk(cache=Cache(1 << 27), threads=1, tile=tile)
+        step = Recipe((Step(METHODS["clip"](frames=1)),))
+        renderer = Renderer(image, LogSpeckle(STEPS), step, desk)
+        found.append(assemble(renderer, Region.whole(image.height, image.width)))
+    np.testing.assert_allclose(found[0], found[1], atol=2e-3)
+
+
+@pytest.mark.parametrize("pair", [False, True], ids=["rf", "iq"])
+def test_echoes_before_detection(pair: bool) -> None:
+    probes = [echoes.Probe(floor=floor) for floor in (-12.0, -200.0)]
+    seen = [echoes.scan(echoes.textured, 160, 128, 5, probe=probe)[0] for probe in probes]
+    if pair:
+        noisy, clean = (np.stack([one.iq.real, one.iq.imag]) for one in seen)
+        image = Image(noisy, "cyx", "rf", meta={"complex": True})
+    else:
+        noisy, clean = (one.rf() for one in seen)
+        image = Image(noisy, "yx", "rf")
+    desk = Desk(cache=Cache(1 << 27), threads=1)
+    renderer = Renderer(
+        image, PoissonGaussian((0.0,), (0.1,)), Recipe((Step(METHODS["rf"]()),)), desk
+    )
+    found = assemble(renderer, Region.whole(image.height, image.width))
+    assert rmse(found, clean) < 0.55 * rmse(noisy, clean)
