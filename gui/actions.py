@@ -76,8 +76,8 @@ NOISE = (
     Command("pick", "Pick a flat area", ("Shift+M",), "pipette", checkable=True),
     Command("lock", "Lock noise model", (), "lock", checkable=True),
     Command("roi", "Draw area for statistics", ("R",), "square-dashed"),
-    Command("second", "Draw second area, as background", ("T",)),
-    Command("edge", "Draw line across an edge", ("K",)),
+    Command("second", "Draw second area, as background", ("D",)),
+    Command("edge", "Draw line across an edge", ("W",)),
     Command("clear_roi", "Clear areas", ("Shift+R",)),
     Command("cancel", "Cancel what is running", ("Esc",), "x", needs_image=False),
 )

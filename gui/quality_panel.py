@@ -16,8 +16,8 @@ from gui.statistics import Notice
 from gui.turns import Turns
 
 HINT = (
-    "Draw what is to be measured: <b>R</b> an area in even tissue, <b>T</b> a second one as "
-    "background, for the contrast-to-noise ratio; <b>K</b> a line across an edge. "
+    "Draw what is to be measured: <b>R</b> an area in even tissue, <b>D</b> a second one as "
+    "background, for the contrast-to-noise ratio; <b>W</b> a line across an edge. "
     "<b>Shift+R</b> clears all."
 )
 NOTE = "Dotted: before. Line: after."

@@ -275,9 +275,9 @@ def test_areas_and_an_edge_are_drawn_and_measured(scan, qtbot, settle):
     with qtbot.waitSignal(scan.inspector.measured, timeout=20_000) as told:
         QTest.keyClick(scan, Qt.Key.Key_R)
         drag(viewer, place(scan, "z", 10, 8), place(scan, "z", 29, 22))
-        QTest.keyClick(scan, Qt.Key.Key_T)
+        QTest.keyClick(scan, Qt.Key.Key_D)
         drag(viewer, place(scan, "z", 0, 0), place(scan, "z", 38, 3))
-        QTest.keyClick(scan, Qt.Key.Key_K)
+        QTest.keyClick(scan, Qt.Key.Key_W)
         drag(viewer, place(scan, "z", 20, 1), place(scan, "z", 20, 14))
     qtbot.waitUntil(lambda: ("CNR of A over B", "after") in scan.quality.cells, timeout=20_000)
     area = body()[6, 10:30, 8:23] - 1000.0
@@ -305,7 +305,7 @@ def test_what_is_compared_lies_in_one_plane(scan, qtbot, settle):
     assert (view.roi.height, view.roi_across, view.across) == (8, "y", "y")
     settle(scan)
     assert "slice 21" in scan.statistics.title.text()
-    QTest.keyClick(scan, Qt.Key.Key_T)
+    QTest.keyClick(scan, Qt.Key.Key_D)
     drag(scan.viewer, place(scan, "x", 2, 8), place(scan, "x", 9, 22))
     view = scan.session.state.view
     assert view.roi is None and view.second is not None and view.roi_across == "x"

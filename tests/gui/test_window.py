@@ -21,6 +21,7 @@ from core.format import Output
 from core.recipe import Recipe, Step
 from core.registry import load
 from core.show import ShowAfter, Shown
+from gui import actions
 from gui.again import LANE
 from gui.session import Origin
 from gui.viewer import Compare
@@ -237,3 +238,9 @@ def test_an_answer_to_an_older_question_is_shown_but_not_kept(opened, settle):
     assert viewer.state_of("after", level, region) == "full"
     shown = viewer._layers._canvases["after", level].pixels
     assert not (shown == 9000).all()
+
+
+def test_no_two_commands_have_the_same_key():
+    commands = [each for parts in actions.MENUS.values() for part in parts for each in part]
+    keys = [key for command in commands for key in command.keys]
+    assert len(keys) == len(set(keys)), sorted(key for key in keys if keys.count(key) > 1)
