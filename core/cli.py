@@ -25,6 +25,7 @@ from core.noise import text as noise_text
 from core.noise.measured import Measured
 from core.noise.model import Noise, PoissonGaussian
 from core.options import Usage, make_desk, make_recipe, open_file, parser, targets
+from core.precision import FULL
 from core.recipe import BadRecipe, Recipe
 
 OK, FAILED, USAGE, SOME, INTERRUPTED = 0, 1, 2, 3, 130
@@ -93,6 +94,7 @@ def describe(method: type[Method]) -> dict[str, Any]:
         "kinds": list(method.kinds),
         "axes": method.axes,
         "noise": method.assumption,
+        "card": method.card.plain() if method.card else None,
         "settings": settings,
     }
 
@@ -216,12 +218,12 @@ def _denoise_one(
     work = Export(image, noise, recipe, str(target), output=output)
     show = _Bar(f"{Path(source).name} -> {target}")
     done: Exported | None = None
-    device = "cpu"
+    device, precision = "cpu", FULL
     for event in work(desk, lambda: False):
         if isinstance(event, Progress):
             show(event.done)
         elif isinstance(event, Told):
-            device = event.device
+            device, precision = event.device, event.precision
         else:
             done = event
     show.end()
@@ -236,7 +238,7 @@ def _denoise_one(
         "chosen": why,
         "noise": noise_text.to_json(noise),
         "device": device,
-        "precision": "float32",
+        "precision": precision,
         "seconds": round(done.seconds, 3),
         "megapixels_per_second": round(done.rate, 3),
         "peak_memory": _peak(),

@@ -24,6 +24,7 @@ from core.format import Output, UnreadableFile, UnwritableFile, suffix_of
 from core.image import Image, Levels
 from core.noise.estimate import measure, measure_flat
 from core.noise.model import Noise, PoissonGaussian
+from core.precision import FULL
 from core.recipe import BadRecipe, Recipe, to_json
 from core.registry import Registry
 from core.spill import scratch
@@ -86,12 +87,13 @@ class Told:
     text: str
     device: str = ""
     aside: tuple[str, ...] = ()
+    precision: str = FULL
 
 
 def told(renderer: Any, text: str = "") -> Told:
     """Where a renderer computes, and why; or what it has to say."""
     last = renderer.runners[-1]
-    return Told(text or last.why, last.device.name, last.aside)
+    return Told(text or last.why, last.device.name, last.aside, last.precision)
 
 
 def sentence(error: BaseException) -> str:
@@ -167,7 +169,9 @@ def denoised(
         pixels[tile.region.index(image.axes)] = tile.blended(renderer.recipe.steps[-1])
         done += tile.after.size
         yield Progress(done / pixels.size, pace.rate)
-    yield replace(image, pixels=pixels)
+    place = told(renderer)
+    computed = {"device": place.device, "precision": place.precision}
+    yield replace(image, pixels=pixels, meta={**image.meta, "computed": computed})
 
 
 @dataclass(frozen=True)
@@ -216,7 +220,8 @@ class Export:
             result = self._developed(result)
         output = self.output
         if self.recipe.active.steps:  # without steps it is a copy, not a denoised picture
-            output = replace(output, note={"recipe": to_json(self.recipe, self.noise)})
+            recipe = to_json(self.recipe, self.noise)
+            output = replace(output, note={"recipe": recipe, **result.meta.get("computed", {})})
         return save_image(desk.registry, path, result, self.image, output, cancelled)
 
     def _developed(self, result: Image) -> Image:

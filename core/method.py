@@ -30,7 +30,9 @@ from typing import (
 import numpy as np
 
 from core.image import Array, Image
+from core.learn.card import Card
 from core.noise.model import Noise
+from core.precision import FULL
 from core.tiles import Region
 
 Planes = Any  # (batch, planes, *axes) float32: a torch tensor, or a NumPy array (Method.tensors)
@@ -128,6 +130,7 @@ class Needs:
     depth: int = 0  # edge of a tile along the other axes of `axes`; 0: always all of them
     reach: int = 0  # halo along them, where depth is not 0
     blend: int = 0  # pixels by which tiles overlap to be blended: for unbounded support
+    batch: int = 1  # tiles of one size that run() may get together: (batch, planes, *axes)
 
 
 @dataclass(frozen=True)
@@ -136,10 +139,11 @@ class Context:
 
     `noise` is in the units of the tile: unit-variance white for domain "white", else the image's
     model. `planes` gives the colour of each channel of the tile: (0, 1, 1, 2) for packed RGGB.
-    `region` is what the tile covers of the image, halo included, in stored pixels. `inputs` are the
-    step's further images (dark frame, guide...), laid out as the tile. In `prepare`, `source` gives
-    what `run` will see of a region, as an array without halo: NaN where there is no measurement,
-    and slices that come one at a time along the batch. None: there is no image yet.
+    `region` is what the tile covers of the image, halo included, in stored pixels (None for several
+    tiles together). `inputs` are the step's further images (dark frame...), laid out as the tile.
+    In `prepare`, `source` gives what `run` will see of a region, as an array without halo: NaN
+    where there is no measurement, and slices that come one at a time along the batch. None: there
+    is no image yet.
     """
 
     noise: Noise | None = None
@@ -173,6 +177,9 @@ class Method:
     tensors: ClassVar[bool] = True  # False: run() takes NumPy arrays, too, and gets them on the CPU
     cpu_only: ClassVar[bool] = False  # its kernels are the CPU's: no other device is tried
     isolated: ClassVar[bool] = False  # runs in a child process: holds the GIL, may crash or hang
+    precisions: ClassVar[tuple[str, ...]] = (FULL,)  # ("float32", "bfloat16"): run() is called
+    # under torch.autocast where the second is faster here and agrees; it still returns float32
+    card: ClassVar[Card | None] = None  # of a learned method: its data, licence, limits, figures
     inputs: ClassVar[tuple[str, ...]] = ()  # names of further images that a step must bring
 
     def __init_subclass__(cls) -> None:

@@ -55,6 +55,9 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--device", default="auto", help="auto: the faster; cpu, cuda, cuda:1, mps, xpu"
     )
+    run.add_argument(
+        "--precision", default="auto", help="auto: the faster that agrees; float32, bfloat16"
+    )
     run.add_argument("--threads", type=int, metavar="N")
     run.add_argument("--tile", type=int, metavar="N", help="edge of a tile in pixels")
     run.add_argument("--memory", type=float, metavar="GB", help="for cached tiles, at most")
@@ -93,6 +96,10 @@ def make_desk(args: argparse.Namespace) -> Desk:
             raise Usage("--tile is at least 16")
         desk.tile = args.tile
     _choose_device(args.device, desk)
+    try:
+        desk.roster.pin_precision("" if args.precision == "auto" else args.precision)
+    except ValueError as error:
+        raise Usage(str(error)) from None
     return desk
 
 

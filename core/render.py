@@ -7,11 +7,12 @@ seen is what is written, bit by bit.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -22,44 +23,11 @@ from core.method import Cancelled, Context, Planes
 from core.noise.model import Noise, PoissonGaussian
 from core.ops.domain import Domain, filled, lost
 from core.part import Part, seen, source
+from core.patch import Layers, Patch, Tile, batches, joined, split
 from core.plan import Plan, plan
-from core.recipe import Recipe, Step
-from core.runner import Failed, Runner, one_thread
+from core.recipe import Recipe
+from core.runner import Failed, Place, Runner, one_thread
 from core.tiles import Region, cut, tiles
-
-Layers = dict[str, Array]
-
-
-@dataclass(frozen=True)
-class Tile:
-    """A denoised tile: the last step's input and output in stored units, shape (..., h, w).
-
-    `before` may be a view of the image's own pixels in their dtype; `after` is float32. `layers`
-    are what a method found besides the image (a sigma map...).
-    """
-
-    region: Region
-    before: Array
-    after: Array
-    layers: Mapping[str, Array] = field(default_factory=dict[str, Array])
-
-    def blended(self, step: Step) -> Array:
-        """The result with the step's amount and mask: never a reason to compute again."""
-        if step.mask is None and step.amount == 1.0:
-            return self.after
-        share = np.float32(step.amount)
-        if step.mask is not None:
-            share = step.mask.weights(self.region) * share
-        before = self.before.astype(np.float32, copy=False)
-        with np.errstate(invalid="ignore"):
-            found = before + share * (self.after - before)
-        return np.where(np.isfinite(before), found, before) if lost(before) else found
-
-    def part(self, area: Region, axes: str) -> Tile:
-        """What of it lies in an area: views, without the other layers."""
-        region = self.region.meet(area)
-        here = region.inside(self.region, axes)
-        return Tile(region, self.before[here], self.after[here])
 
 
 class Renderer:
@@ -123,15 +91,17 @@ class Renderer:
         return self.image.id, self.noise, earlier, self.recipe.steps[index].work
 
     def _key(self, index: int, tile: Region, what: str = "tile") -> Hashable:
-        kinds = tuple(runner.here.device.kind for runner in self.runners[: index + 1])
-        return what, *self._base(index), self.plans[index].tile, kinds, tile
+        places = tuple(runner.here.kind for runner in self.runners[: index + 1])
+        return what, *self._base(index), self.plans[index].tile, places, tile
 
     def _prepared(self) -> Iterator[float | str]:
         """See to it that every step is prepared where it is to be computed."""
         for index, runner in enumerate(self.runners):
             while not runner.ready:
                 try:
-                    yield from self._prepare(index)
+                    if not runner.prepared:
+                        yield from self._prepare(index)
+                    yield from runner.tune(self._context(index, runner.torch))
                 except (Failed, MemoryError) as error:
                     yield from self._elsewhere(error, runner.method.title)
 
@@ -158,7 +128,7 @@ class Renderer:
             while True:
                 told.extend(each for each in self._prepared() if isinstance(each, str))
                 try:
-                    return self._patch(index, region, self._input(index, region))
+                    return self._patches(index, {region: self._input(index, region)})
                 except Failed as failed:
                     if failed.runner is runner:  # its device is what is tried
                         raise failed.error from None
@@ -169,7 +139,7 @@ class Renderer:
         except (Failed, MemoryError) as error:
             self._elsewhere(error)
         yield from told
-        if runner.why != before:
+        if runner.why != before and runner.why not in told:
             yield runner.why
 
     def _elsewhere(self, error: Failed | MemoryError, what: str = "One tile") -> list[str]:
@@ -188,29 +158,32 @@ class Renderer:
     def _compute(self, index: int, missing: list[Region]) -> Iterator[Tile | float | str]:
         """Some tiles at a time; out of memory runs one at a time, with the same result."""
         workers = self._workers(index)
-        queue = list(reversed(missing))
-        running: dict[Future[Tile], tuple[Region, bool]] = {}  # bool: nothing runs beside it
+        most = 1 if self.recipe.steps[index].inputs else self.runners[index].batch
+        queue = batches(missing, self.plans[index].align, most)[::-1]
+        running: dict[Future[list[Tile]], tuple[tuple[Region, ...], bool]] = {}  # bool: it is alone
         uses_torch = any(step.method.tensors for step in self.recipe.steps)
-        most = max(workers, self.threads)  # another device may want more
-        pool = ThreadPoolExecutor(most, "tile", initializer=one_thread, initargs=(uses_torch,))
+        threads = max(workers, self.threads)  # another device may want more
+        pool = ThreadPoolExecutor(threads, "tile", initializer=one_thread, initargs=(uses_torch,))
         try:
             while queue or running:
                 self._check()
                 while queue and len(running) < workers:
-                    region = queue.pop()
-                    running[pool.submit(self._tile, index, region)] = region, workers == 1
+                    regions = queue.pop()
+                    alone = workers == len(regions) == 1
+                    running[pool.submit(self._together, index, regions)] = regions, alone
                 done, _ = wait(running, timeout=0.05, return_when=FIRST_COMPLETED)
                 for future in done:
-                    region, alone = running.pop(future)
+                    regions, alone = running.pop(future)
                     error = future.exception()
                     if error is None:
-                        yield future.result()
+                        yield from future.result()
                         continue
                     if not isinstance(error, Failed | MemoryError):
                         raise error
-                    queue.append(region)
+                    queue += [(region,) for region in reversed(regions)]
                     if _out_of_memory(error) and not alone:
                         workers = 1
+                        queue = [(each,) for some in queue for each in reversed(some)]
                         continue
                     yield from self._elsewhere(error)
                     yield from self._prepared()
@@ -236,18 +209,27 @@ class Renderer:
 
     def _tile(self, index: int, region: Region) -> Tile:
         known = self._cached(index, region)
-        if known is not None:
-            return known
-        begin, key = time.perf_counter(), self._key(index, region)
-        before = self._input(index, region)
-        if areas.untouched(self.image, region):
-            return self._made(region, before, {"image": before.astype(np.float32)})
-        layers = self._blended(index, region) if self.plans[index].blend else None
-        layers = layers or self._patch(index, region, before)
-        if key == self._key(index, region):  # else a device failed meanwhile: it is mixed
-            kept = {**layers, "before": before} if index else layers
-            self.cache.put(key, tuple(kept.items()), time.perf_counter() - begin)
-        return self._made(region, before, layers)
+        return known or self._together(index, (region,))[0]
+
+    def _together(self, index: int, regions: Sequence[Region]) -> list[Tile]:
+        """Compute tiles of one size, none of which is cached, and keep them."""
+        begin = time.perf_counter()
+        keys = [self._key(index, region) for region in regions]
+        before = {region: self._input(index, region) for region in regions}
+        if all(areas.untouched(self.image, region) for region in regions):
+            same = [(r, given, {"image": given.astype(np.float32)}) for r, given in before.items()]
+            return [self._made(*each) for each in same]
+        if self.plans[index].blend:
+            found = [self._blended(index, region) for region in regions]
+        else:
+            found = self._patches(index, before)
+        spent = (time.perf_counter() - begin) / len(regions)
+        for region, key, layers in zip(regions, keys, found, strict=True):
+            if key == self._key(index, region):  # else a device failed meanwhile: it is mixed
+                kept = {**layers, "before": before[region]} if index else layers
+                self.cache.put(key, tuple(kept.items()), spent)
+        rows = zip(regions, found, strict=True)
+        return [self._made(region, before[region], layers) for region, layers in rows]
 
     def _made(self, region: Region, before: Array, layers: Layers) -> Tile:
         """What lies outside of the areas that may change stays, bit by bit."""
@@ -264,7 +246,7 @@ class Renderer:
             found = self.cache.get(key)
             if found is None:
                 begin = time.perf_counter()
-                layers = self._patch(index, patch, self._input(index, patch))
+                (layers,) = self._patches(index, {patch: self._input(index, patch)})
                 found = tuple(layers.items())
                 self.cache.put(key, found, time.perf_counter() - begin)
             part = patch.meet(region)
@@ -277,40 +259,41 @@ class Renderer:
                 added[(..., *here)] += share * values[(..., *there)]
         return total
 
-    def _patch(self, index: int, region: Region, before: Array) -> Layers:
-        """Compute a region that begins on the method's grid: stored units, shape of the region.
+    def _patches(self, index: int, wanted: Mapping[Region, Array]) -> list[Layers]:
+        """Compute regions that begin on the method's grid: stored units, shape of each region.
 
-        `before` is the step's input over it.
+        `wanted` has the step's input over each; several are of one size, see `batches`.
         """
-        laid, step, runner = self.plans[index], self.recipe.steps[index], self.runners[index]
+        runner = self.runners[index]
         place = runner.here
+        lane = runner.lane(place)
+        patches = [self._cut(index, place, lane, *each) for each in wanted.items()]
+        alone = patches[0] if len(patches) == 1 else None
+        context = self._context(index, place.torch, alone and alone.need)
+        context.check()
+        with lane or nullcontext():
+            given = [patch.planes() for patch in patches]
+            if alone and self.recipe.steps[index].inputs:
+                inputs = self._inputs(index, alone.domain, alone.need)
+                context = replace(context, inputs=inputs)
+            whole = joined(given)
+            parts = split(given, whole, runner.call(place, whole, context))
+            rows = zip(patches, given, parts, strict=True)
+            return [patch.layers(planes, found) for patch, planes, found in rows]
+
+    def _cut(self, index: int, place: Place, lane: Any, region: Region, before: Array) -> Patch:
+        """What is known of a region and around it, as the method will get it."""
+        laid, image = self.plans[index], self.image
         need = laid.need(region.aligned(laid.align))
         source, deep = laid.flat(self._source(index, need))
         inner, middle = laid.flat(before)
-        lane = runner.lane(place)
-        size = self.image.height, self.image.width
-        blank = Domain(laid.packing, self.image.levels, (), place.torch, lane, size)
+        size = image.height, image.width
+        blank = Domain(laid.packing, image.levels, (), place.torch, lane, size)
         white, letters = laid.method.domain == "white", laid.letters[1]
         domain = blank.over(self._noise(need) if white else None, letters, deep)
         back = blank.over(self._noise(region) if white else None, letters, middle)
-        context = self._context(index, place.torch, need)
-        context.check()
-        shape = region.shape(self.image.axes, self.image.pixels.shape)
-        halo = laid.halo // laid.packing.period
-        layers: Layers = {}
-        with lane or nullcontext():
-            planes = laid.together(domain.enter(source, need.y0, need.x0), deep)
-            if step.inputs:
-                context = replace(context, inputs=self._inputs(index, domain, need))
-            for name, values in runner.call(place, planes, context).items():
-                if values is planes:
-                    flat = inner.astype(np.float32)  # the unbiased inverse is none of what was kept
-                elif name == "image":
-                    flat = back.leave(laid.apart(values, deep), inner, region.y0, region.x0, halo)
-                else:
-                    flat = domain.plain(laid.apart(values, deep), inner, halo)
-                layers[name] = np.ascontiguousarray(laid.stored(flat, shape))
-        return layers
+        shape = region.shape(image.axes, image.pixels.shape)
+        return Patch(laid, domain, back, region, need, source, inner, deep, shape)
 
     def _noise(self, region: Region) -> Noise:
         return self.noise.over(region, self.image.axes, self.image.pixels.shape)

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from core.devices import CPU, Device, apply_fault, failure, possible
-from core.method import Method
+from core.image import Array
+from core.method import Cancelled, Method
+from core.precision import FULL, NAMES, Attempt, Finding, judged
 from core.selftest import SECONDS, Cancel, ChildFailed, Records, Verdict, list_devices, try_device
 
 T = TypeVar("T")
@@ -60,7 +62,8 @@ class Roster:
         self._aside: dict[tuple[str, str], str] = {}  # (device, method or "" for all) -> why
         self._figures: dict[tuple[str, str], float] = {}
         self._calls: dict[str, int] = {}
-        self._pinned = ""
+        self._pinned, self._exactly = "", ""
+        self._precision: dict[tuple[str, str], Finding] = {}
         self._lock = threading.RLock()
 
     @property
@@ -133,7 +136,7 @@ class Roster:
             self._records.unmark(name)
             self._records.unmark(LISTING)
             self._verdicts.pop(name, None)
-            for known in (self._aside, self._figures):
+            for known in (self._aside, self._figures, self._precision):
                 for key in [key for key in known if key[0] == name]:
                     del known[key]
         return f"{name.upper()} will be tested again."
@@ -202,6 +205,46 @@ class Roster:
             if not _trusted(device):  # the CPU's depends on how many tiles run: each session anew
                 self._records.put_figure(self._key(device), method.id(), figure)
         return figure
+
+    def pin_precision(self, name: str) -> None:
+        """Have methods computed in this precision where they can ("": in the faster one again)."""
+        if name and name not in NAMES:
+            raise ValueError(f"there is no precision {name!r}; there are: {', '.join(NAMES)}")
+        self._exactly = name
+
+    def precision(self, device: Device, method: Method) -> Finding | None:
+        """What a method is computed in on a device; None where that was not tried yet."""
+        if self._exactly:
+            name = self._exactly if self._exactly in method.precisions else method.precisions[0]
+            return Finding(name, f"{name}, you chose it")
+        with self._lock:
+            return self._precision.get((device.name, method.id()))
+
+    def try_precisions(
+        self, device: Device, method: Method, attempt: Attempt, megapixels: float
+    ) -> Finding:
+        """Time a method's precisions by one tile each, and compare what they give.
+
+        Raises what the attempt raises in float32; another precision that fails is not used.
+        """
+        seconds, results = dict[str, float](), dict[str, Array]()
+        for name in method.precisions:
+            try:
+                results[name] = attempt(name)  # the first one loads and compiles
+                seconds[name] = min(self._clocked(attempt, name) for _ in range(2))
+            except Exception as error:
+                if name == FULL or isinstance(error, Cancelled) or failure(error) == "lost":
+                    raise
+                results.pop(name, None)
+        found = judged(seconds, results, megapixels)
+        with self._lock:
+            self._precision[device.name, method.id()] = found
+        return found
+
+    def _clocked(self, attempt: Attempt, name: str) -> float:
+        begin = self._clock()
+        attempt(name)
+        return self._clock() - begin
 
     def _list(self, cancelled: Cancel, seconds: float) -> Generator[str, None, None]:
         if self._given is not None or not possible():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from math import prod
@@ -12,10 +12,11 @@ from typing import Any, cast
 
 from core.desk import Desk
 from core.devices import CPU, Device, failure, in_flight, limit
-from core.image import Image
+from core.image import Array, Image
 from core.isolate import Isolated, apart
 from core.method import Cancelled, Context, Method, Planes, is_array
 from core.plan import Plan
+from core.precision import FULL, Finding, computing, sample
 from core.roster import Trial
 
 STREAMS = 2  # tiles in flight on a device with streams: one is copied while one is computed
@@ -41,6 +42,12 @@ class Place:
     device: Device
     torch: str  # what torch calls it
     state: Any  # what the method prepared there
+    precision: str = FULL
+
+    @property
+    def kind(self) -> str | tuple[str, str]:
+        """Places of one kind give equal pixels."""
+        return self.device.kind if self.precision == FULL else (self.device.kind, self.precision)
 
 
 class Runner:
@@ -51,7 +58,7 @@ class Runner:
         self.method: Method = laid.method
         self.isolated = Isolated(self.method, desk.children) if apart(
             self.method, desk.registry) else None  # fmt: skip
-        self.device, self.why = self._choose()
+        self.device, self._chosen = self._choose()
         self.here = Place(self.device, self.torch, None)
         self._states: dict[str, Any] = {}  # prepared, by place
         self._lanes = threading.local()
@@ -67,23 +74,48 @@ class Runner:
         return "cpu" if self.on_cpu else self.device.torch
 
     @property
+    def why(self) -> str:
+        """Where it computes, and why there and so: a sentence for the status line."""
+        found = self._finding().why
+        return f"{self._chosen[:-1]}; {found}." if found else self._chosen
+
+    @property
+    def precision(self) -> str:
+        """The numbers it computes in."""
+        return self._finding().name
+
+    @property
+    def batch(self) -> int:
+        """Tiles of one size that the method gets together.
+
+        On the CPU one at a time is as fast, and gives equal bits whatever the region.
+        """
+        return 1 if self.device.kind == "cpu" or self.laid.blend else self.laid.needs.batch
+
+    @property
     def workers(self) -> int:
         """Tiles in work at once: by threads and memory. Never changes a result."""
         streams = STREAMS if self.torch.startswith("cuda") else 1
         threads = self._desk.threads if self.device.torch == "cpu" else streams
         edge = self.laid.grid + 2 * self.laid.halo
         deep = prod(axis.edge + 2 * axis.halo for axis in self.laid.stack)
-        size = 4 * edge * edge * deep * self.laid.channels
+        size = 4 * edge * edge * deep * self.laid.channels * self.batch
         room = self._desk.memory // 2 or limit(self.device)
         return in_flight(room, size, self.laid.needs.cost, threads)
 
     @property
     def ready(self) -> bool:
-        """Is it prepared for its device? If so, tiles go there from now on."""
-        if self.torch not in self._states:
+        """Is it prepared and tuned for its device? If so, tiles go there from now on."""
+        if not self.prepared or (self._precisions and self._known() is None):
             return False
-        self.here = Place(self.device, self.torch, self._states[self.torch])
+        state = self._states[self.torch]
+        self.here = Place(self.device, self.torch, state, self._finding().name)
         return True
+
+    @property
+    def prepared(self) -> bool:
+        """Is there a state for its device?"""
+        return self.torch in self._states
 
     def know(self, state: Any) -> None:
         """What was prepared for its device before."""
@@ -101,7 +133,38 @@ class Runner:
             return trial()
 
         timed = Trial(run, megapixels, self._desk.threads)
-        self.device, self.why = self._desk.roster.choose(self.method, timed)
+        self.device, self._chosen = self._desk.roster.choose(self.method, timed)
+
+    def tune(self, ctx: Context) -> Iterator[str]:
+        """Where the method can do with several precisions, find the fastest that agrees.
+
+        Once for each device; a sentence says what was found. Needs the prepared state.
+        """
+        device, state = self.device, self._states[self.torch]
+        if not self._precisions or self._known() is not None:
+            return
+        one_thread(uses_torch=True)
+        deep = {axis.letter: axis.edge + 2 * axis.halo for axis in self.laid.stack}
+        sizes = tuple(deep.get(letter, 1) for letter in self.laid.letters[1])
+        given: Any = sample(len(self.laid.packing.planes), sizes)
+        if not self.on_cpu:
+            import torch
+
+            given = torch.as_tensor(given).to(self.torch)
+
+        def attempt(name: str) -> Array:
+            ctx.check()
+            place = Place(device, self.torch, state, name)
+            call = lambda: self._call(given, place, ctx)  # noqa: E731
+            found = self._desk.roster.run(device, call)["image"]
+            return found if is_array(found) else found.float().cpu().numpy()
+
+        tiles = given.size if is_array(given) else given.numel()
+        try:
+            self._desk.roster.try_precisions(device, self.method, attempt, tiles / 1e6)
+        except Exception as error:
+            raise self._judged(error, device) from error
+        yield self.why
 
     def prepare(self, image: Image, ctx: Context) -> Generator[float, None, Any]:
         """Method.prepare; the state stays here (and, where it is isolated, in the child)."""
@@ -123,7 +186,7 @@ class Runner:
             if self.isolated is not None:
                 host = place.state if isinstance(place.state, Isolated) else self.isolated
                 return _named(host.run(planes, ctx))
-            return self._desk.roster.run(place.device, lambda: self._call(planes, place.state, ctx))
+            return self._desk.roster.run(place.device, lambda: self._call(planes, place, ctx))
         except Exception as error:
             raise self._judged(error, place.device) from error
 
@@ -154,8 +217,20 @@ class Runner:
             return ""
         told = self._desk.roster.failed(failed.device, self.method, failed.error)
         if told:
-            self.device, self.why = self._choose()
+            self.device, self._chosen = self._choose()
         return told or None
+
+    @property
+    def _precisions(self) -> tuple[str, ...]:
+        """Those to choose from; none where there is no choice."""
+        known = self.method.precisions
+        return known if len(known) > 1 and self.isolated is None else ()
+
+    def _known(self) -> Finding | None:
+        return self._desk.roster.precision(self.device, self.method)
+
+    def _finding(self) -> Finding:
+        return (self._known() if self._precisions else None) or Finding()
 
     def _choose(self) -> tuple[Device, str]:
         if self.isolated is not None:  # its process gets arrays, and computes where it likes
@@ -169,24 +244,17 @@ class Runner:
             return error
         return Failed(self, device, error)
 
-    def _call(self, planes: Planes, state: Any, ctx: Context) -> dict[str, Planes]:
+    def _call(self, planes: Planes, place: Place, ctx: Context) -> dict[str, Planes]:
         given = planes
         if self.method.tensors and is_array(planes):
             import torch
 
             given = torch.from_numpy(planes)  # pyright: ignore[reportUnknownMemberType]
-        named = _named(self.method.run(given, state, ctx))
+        with computing(place.torch, place.precision):
+            named = _named(self.method.run(given, place.state, ctx))
         if given is planes:
             return named
         return {n: planes if v is given else v.detach().cpu().numpy() for n, v in named.items()}
-
-
-def _named(found: Planes | Mapping[str, Planes]) -> dict[str, Planes]:
-    return (
-        dict(cast("Mapping[str, Planes]", found))
-        if isinstance(found, Mapping)
-        else {"image": found}
-    )
 
 
 def one_thread(uses_torch: bool) -> None:
@@ -199,3 +267,11 @@ def one_thread(uses_torch: bool) -> None:
         import cv2
 
         cv2.setNumThreads(1)
+
+
+def _named(found: Planes | Mapping[str, Planes]) -> dict[str, Planes]:
+    return (
+        dict(cast("Mapping[str, Planes]", found))
+        if isinstance(found, Mapping)
+        else {"image": found}
+    )

@@ -18,7 +18,7 @@ REPO = Path(__file__).resolve().parents[1]
 QT = {"PySide6", "pyqtgraph", "shiboken6"}
 FILES = {"rawpy", "tifffile", "PIL", "exifread", "h5py", "OpenEXR", "pydicom", "gdcm"}
 FORMATS = ("plugins", "formats")
-TORCH_AT_TOP = (("core", "render.py"), ("core", "devices.py"), ("core", "ops"))
+TORCH_AT_TOP = (("core", "render.py"), ("core", "devices.py"), ("core", "ops"), ("core", "learn"))
 UNWANTED = ("utils.py", "helpers.py", "manager.py")
 
 

@@ -1,0 +1,1 @@
+"""Learned methods: how their networks are trained, kept and described."""
