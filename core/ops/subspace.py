@@ -22,7 +22,7 @@ from core.tiles import Region, mirror
 
 F32, F64 = NDArray[np.float32], NDArray[np.float64]
 
-LOOKED_AT = 3_000_000  # samples that the subspace is learned from
+LOOKED_AT = 2_500_000  # samples that the subspace is learned from
 AT_ONCE = 4_000_000  # samples in memory while stripes are looked for
 ROUNDS = 3
 OUTLIER = 2.5  # sigmas from the prediction while learning: what is lost costs little there
@@ -30,7 +30,8 @@ SURE = 4.0  # standard errors of a line's median that make it a stripe
 DEAD = -0.5  # change of what is missing with the prediction, from which a line is dead
 LONG = 24  # pixels of a line that is judged as a whole
 MEDIAN = 1.2533  # standard error of a median of Gaussian values over that of their mean
-MARGIN = 1.03  # above the largest eigenvalue of noise
+AGREED = 1.25  # times a band's sigma: as far as the noise model is taken at its word
+MARGIN = 1.02  # above the largest eigenvalue of noise
 MOST = 20  # dimensions that are found by themselves
 FURTHEST = 3e38
 NEARER = 3.0 * np.array((2, 1.75, 1.5, 1.25, 1, 1))  # sigmas: limits of the rounds that follow
@@ -154,8 +155,8 @@ def learn(
 ) -> Generator[float, None, Subspace]:
     """Learn from `source(region)`, (N, ..., h, w) of B planes in all; yields progress.
 
-    NaN is no measurement. Whole rows are looked at, evenly spread, as many as LOOKED_AT allows;
-    then all rows for stripes, some at a time. Raises what `check` raises.
+    NaN is no measurement. First some whole rows, evenly spread, as many as LOOKED_AT allows; then
+    all rows, some at a time. Raises what `check` raises.
     """
     bands = len(asked.good)
     row = max(width * bands, 1)
@@ -172,10 +173,10 @@ def learn(
     given = given.transpose(1, 0, 2, 3).reshape(bands, stack * tall, wide)
     found = _learn(given, asked, check)
     yield 0.6
-    if not asked.robust or stack > 1 or wide != width:
-        return found
-    across, down = yield from _stripes(source, height, width, found, check)
-    return replace(found, across=across, down=down)
+    if not asked.robust or stack > 1 or wide != width or not found.across.shape[1]:
+        none = np.zeros((bands, 0), np.float32)
+        return replace(found, across=none, down=none)
+    return (yield from _refined(source, height, found, asked, check))
 
 
 def _bands(source: Callable[[Region], Array], region: Region) -> F32:
@@ -196,27 +197,37 @@ def _learn(given: F32, asked: Asked, check: Callable[[], None]) -> Subspace:
     values = np.where(known, given, np.float32(0))[use]
     seen = known[use]
     if asked.robust:
-        mean, sigma, clean = _cleaned(values, seen, check)
+        mean, sigma, clean, off = _cleaned(values, seen, check)
     else:
         counts = seen.sum((1, 2))
         mean = (values.sum((1, 2), dtype=np.float64) / counts).astype(np.float32)
-        sigma = np.ones(len(use), np.float32)
+        sigma, off = np.ones(len(use), np.float32), np.zeros((len(use), 0), np.float32)
         clean = np.where(seen, values - mean[:, None, None], np.float32(0)).reshape(len(use), -1)
-    white = clean / sigma[:, None]
-    power, axes = np.linalg.eigh(_covariance(white))
-    edge = MARGIN * (1 + np.sqrt(len(use) / white.shape[1])) ** 2
+    covariance = np.zeros((bands, bands))
+    covariance[np.ix_(use, use)] = _covariance(clean / sigma[:, None])
+    whole.mean[use], whole.sigma[use] = mean, sigma
+    across = np.zeros((bands, off.shape[1]), np.float32)
+    across[use] = off / sigma[:, None]
+    basis = _axes(covariance, clean.shape[1], asked)
+    return replace(whole, basis=basis, across=across, robust=asked.robust)
+
+
+def _axes(covariance: F64, count: int, asked: Asked) -> F32:
+    """The basis (B, K): axes along which `count` white spectra have more than noise."""
+    use = np.flatnonzero(np.diag(covariance) > 0)
+    power, axes = np.linalg.eigh(covariance[np.ix_(use, use)])
+    edge = MARGIN * (1 + np.sqrt(len(use) / count)) ** 2
     kept = asked.rank or int(np.clip(np.count_nonzero(power > edge), 1, MOST))
     kept = min(kept, len(use)) if asked.robust else len(use)
-    basis = np.zeros((bands, kept), np.float32)
-    basis[use] = axes[:, ::-1][:, :kept]
-    whole.mean[use], whole.sigma[use] = mean, sigma
-    return replace(whole, basis=basis, robust=asked.robust)
+    basis = np.zeros((len(covariance), max(kept, 1)), np.float32)
+    basis[use, :kept] = axes[:, ::-1][:, :kept]
+    return basis
 
 
 def _cleaned(
     values: F32, seen: NDArray[np.bool_], check: Callable[[], None]
-) -> tuple[F32, F32, F32]:
-    """Mean and noise sigma (B,) of the samples (B, h, w), and these (B, n), less mean and outliers.
+) -> tuple[F32, F32, F32, F32]:
+    """Of samples (B, h, w): mean and sigma (B,), samples (B, n) less mean and outliers, stripes.
 
     Each round predicts every band from the others, finds lines that are off as a whole and samples
     that are off by themselves, and puts the prediction in their place.
@@ -226,24 +237,27 @@ def _cleaned(
     mean = mean.astype(np.float32)
     given = values - mean[:, None, None]
     clean = np.where(seen, given, np.float32(0))
-    off, rest = np.zeros((1, 1, 1), np.float32), given
+    off, rest, columns = np.zeros((1, 1, 1), np.float32), given, np.zeros((0, 0), np.float32)
     for _ in range(ROUNDS):
         check()
         flat = clean.reshape(bands, -1)
         predicted = (flat - _alone(flat)).reshape(clean.shape)
         rest = np.where(seen, given - predicted, np.float32(0))
         sigma = _spread(rest - np.nan_to_num(off))[:, None, None]
-        off = np.zeros((1, 1, 1), np.float32)
-        for axis, count in ((1, tall), (2, wide)):
-            check()
-            if count >= LONG:
-                left = (rest - np.nan_to_num(off)) / sigma
-                off = off + _lines(left, predicted / sigma, axis) * sigma
+        check()
+        columns = np.zeros((bands, wide), np.float32)
+        if tall >= LONG:
+            columns = _lines(rest / sigma, predicted / sigma, 1) * sigma[:, :, 0]
+        off = columns[:, None]
+        if wide >= LONG:
+            left = (rest - np.nan_to_num(off)) / sigma
+            off = off + (_lines(left, predicted / sigma, 2) * sigma[:, :, 0])[:, :, None]
         near = np.abs(rest - off) <= OUTLIER * sigma  # not so of dead lines
         clean = np.where(near & seen, given - off, predicted)
     shift = clean.mean((1, 2), dtype=np.float64).astype(np.float32)
     sigma = _spread(rest - np.nan_to_num(off))
-    return mean + shift, sigma, (clean - shift[:, None, None]).reshape(bands, -1)
+    sigma = np.where(np.abs(np.log(sigma)) < np.log(AGREED), np.float32(1), sigma)
+    return mean + shift, sigma, (clean - shift[:, None, None]).reshape(bands, -1), columns
 
 
 def _covariance(values: F32) -> F64:
@@ -266,14 +280,14 @@ def _spread(rest: Array) -> F32:
     return np.maximum(found, 1e-6 * top if top > 0 else 1.0).astype(np.float32)
 
 
-def _lines(rest: F32, predicted: F32, axis: int) -> F32:
+def _lines(rest: Array, predicted: F32, axis: int) -> F32:
     """Offsets of whole lines along an axis of (B, h, w), in sigmas; 0: none, NaN: a dead line."""
     count = rest.shape[axis]
     sums = _sums(rest, predicted, axis)
-    return np.expand_dims(_judged(np.median(rest, axis), sums, count), axis)
+    return _judged(np.median(rest, axis), sums, count)
 
 
-def _sums(rest: F32, predicted: F32, axis: int) -> F64:
+def _sums(rest: Array, predicted: F32, axis: int) -> F64:
     """What the slope of `rest` over `predicted` along an axis is made of; adds up over parts."""
     pairs = (rest, predicted, rest * predicted, predicted * predicted)
     return np.stack([one.sum(axis, dtype=np.float64) for one in pairs])
@@ -290,35 +304,48 @@ def _judged(off: Array, sums: F64, count: int) -> F32:
     return np.where(sure, np.where(slope < DEAD, np.nan, off), 0.0).astype(np.float32)
 
 
-def _stripes(
+def _refined(
     source: Callable[[Region], Array],
     height: int,
-    width: int,
     found: Subspace,
+    asked: Asked,
     check: Callable[[], None],
-) -> Generator[float, None, tuple[F32, F32]]:
-    """Offsets of all columns (B, W) and all rows (B, H), see `_lines`; some rows at a time.
+) -> Generator[float, None, Subspace]:
+    """The same from all rows, some at a time: basis, columns' and rows' stripes.
 
-    A column's is the mean of the medians of its parts.
+    A column's offset is the mean of the medians of its parts.
     """
-    bands = len(found.mean)
+    bands, width = found.across.shape
     rows = int(np.clip(AT_ONCE // max(width * bands, 1), 1, height))
-    across, down = np.zeros((bands, width)), np.zeros((bands, height), np.float32)
-    sums = np.zeros((4, bands, width))
+    found = replace(found, down=np.zeros((bands, height), np.float32))
+    across, down = np.zeros((bands, width)), found.down.copy()
+    sums, total, products = np.zeros((4, bands, width)), np.zeros(bands), np.zeros((bands, bands))
     for y in range(0, height, rows):
         yield 0.6 + 0.4 * y / height
         area = Region(y, 0, min(y + rows, height), width)
         tile = _bands(source, area)[0]
-        fitted = found.expand(found.project(tile, None, check), tile, check)
+        fitted = found.expand(found.project(tile, area, check), tile, check)
         scale = found.sigma[:, None, None]
-        rest, signal = (tile - fitted) / scale, fitted / scale
-        lost = ~np.isfinite(tile)
-        rest[lost] = signal[lost] = 0
+        rest, signal = (tile - fitted) / scale, (fitted - found.mean[:, None, None]) / scale
+        gone = ~np.isfinite(rest)
+        rest[gone] = signal[gone] = 0
         check()
         across += np.median(rest, 1) * area.height
         sums += _sums(rest, signal, 1)
         if width >= LONG:
-            down[:, y : area.y1] = _lines(rest, signal, 2)[:, :, 0]
-    if height < LONG:
-        return np.zeros((bands, width), np.float32), down
-    return _judged(across / height, sums, height), down
+            left = rest - np.nan_to_num(found.across)[:, None]
+            down[:, y : area.y1] = _lines(left, signal, 2)
+        check()
+        rest -= found.across[:, None]
+        near = np.abs(rest) <= NEARER[-1]  # not so of dead lines
+        flat = (signal + np.where(near, rest, np.float32(0))).reshape(bands, -1)
+        total += flat.sum(1, dtype=np.float64)
+        products += flat @ flat.T
+    count = height * width
+    mean = total / count
+    covariance = products / count - np.outer(mean, mean)
+    unused = ~(found.basis != 0).any(1)
+    covariance[unused] = covariance[:, unused] = 0
+    across = _judged(across / height, sums, height) if height >= LONG else found.across * 0
+    basis, mean = _axes(covariance, count, asked), found.mean + found.sigma * mean
+    return replace(found, mean=mean.astype(np.float32), basis=basis, across=across, down=down)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from core.format import Output
 from core.image import Image
+from core.noise import simulate
 from resources.samples.paint import Texture
 
 Floats = NDArray[np.floating[Any]]
@@ -166,25 +167,15 @@ def noisy(
     """A cube (bands, height, width) with noise, not clipped, and the Gaussian sigma of each band.
 
     `iid`: `sigma` everywhere. `noniid`: half to 2.2 times of it, by band. `mixed`: besides, in
-    three tenths of the bands each, 5 to 15 % of the samples are impulses, 5 to 15 % of the columns
-    carry an offset (stripes), and in a tenth of them 5 to 15 % of the columns are dead.
+    every third band a tenth of the columns are stripes, a tenth of the samples impulses, and one of
+    16 columns is dead; see core.noise.simulate.cube.
     """
     rng = np.random.default_rng(seed)
-    bands, height, width = clean.shape
-    top = float(clean.max())
+    bands, width = clean.shape[0], clean.shape[2]
     sigmas = np.full(bands, sigma) if kind == "iid" else sigma * rng.uniform(0.5, 2.2, bands)
-    made = clean + sigmas[:, None, None] * rng.standard_normal(clean.shape)
-    if kind == "mixed":
-        for band in rng.choice(bands, round(0.3 * bands), replace=False):
-            hit = rng.uniform(size=(height, width)) < rng.uniform(0.05, 0.15)
-            made[band][hit] = rng.choice([0.0, top], int(hit.sum()))
-        for band in rng.choice(bands, round(0.3 * bands), replace=False):
-            columns = rng.choice(width, round(rng.uniform(0.05, 0.15) * width), replace=False)
-            made[band][:, columns] += rng.uniform(-2.5, 2.5, len(columns)) * sigma
-        for band in rng.choice(bands, round(0.1 * bands), replace=False):
-            columns = rng.choice(width, round(rng.uniform(0.05, 0.15) * width), replace=False)
-            made[band][:, columns] = 0.0
-    return made.astype(np.float32), sigmas
+    if kind != "mixed":
+        return simulate.cube(clean, sigmas, rng), sigmas
+    return simulate.cube(clean, sigmas, rng, 1.5, 0.1, max(width // 16, 1)), sigmas
 
 
 def cube(edge: int = EDGE, bands: int = BANDS, seed: int = 3) -> tuple[Image, NDArray[np.float32]]:
