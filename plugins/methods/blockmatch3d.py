@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 STEP = 3  # voxels between reference cubes
 EDGE = 6  # mirrored voxels kept around the scan, in whole steps
-DEPTH = 48  # slices of a tile, in whole steps
+DEPTH = 96  # slices of a tile, in whole steps
 AROUND = 16  # pixels to look around in slices by themselves
 
 
@@ -31,7 +31,7 @@ class BlockMatch3d(ByVolume):
     def volume_needs(self, image: Image) -> Needs:
         """Two stages, each as far as a cube, its reference and the reference's other matches."""
         reach, halo = self._search(thickness(image)).reach
-        return Needs(halo, STEP, tile=144, cost=16.0, axes="zyx", depth=DEPTH, reach=reach)
+        return Needs(halo, STEP, tile=144, cost=12.0, axes="zyx", depth=DEPTH, reach=reach)
 
     def slice_needs(self) -> Needs:
         """The same in the plane."""
