@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import core  # noqa: F401  (before NumPy: BLAS then has one thread, as in the program)
 from tests.judge import Judge
 
 

@@ -46,6 +46,13 @@ class Extent:
     thickness: float
     front: int = 0  # which of a region's front spans is z's
 
+    @staticmethod
+    def of(image: Image) -> Extent:
+        """That of an image."""
+        known = dict(zip(image.axes, image.pixels.shape, strict=True))
+        sizes = known.get("z", 1), known["y"], known["x"]
+        return Extent(sizes, thickness(image), image.stack.find("z"))
+
     def box(self, shape: Sequence[int], region: Region | None, margin: int) -> Box:
         """The part of a tile (..., D, H, W) over `region` that is in the scan or near it.
 
@@ -55,7 +62,7 @@ class Extent:
         if region is None:
             return whole
         period = max(region.height // shape[-2], 1)  # of a packed mosaic
-        z0 = region.front[self.front][0] if region.front else 0
+        z0 = region.front[self.front][0] if region.front and self.front >= 0 else 0
         starts = z0, region.y0 // period, region.x0 // period
         sizes = self.sizes[0], self.sizes[1] // period, self.sizes[2] // period
         spans = [
@@ -94,9 +101,7 @@ class ByVolume(Method):
     def prepare(self, image: Image, ctx: Context) -> Generator[float, None, Extent]:
         """See Method.prepare: how large the scan is."""
         yield 1.0
-        known = dict(zip(image.axes, image.pixels.shape, strict=True))
-        sizes = known.get("z", 1), known["y"], known["x"]
-        return Extent(sizes, thickness(image), max(image.stack.find("z"), 0))
+        return Extent.of(image)
 
     def run(self, tile: Planes, state: Any, ctx: Context) -> Planes:
         """See Method.run."""

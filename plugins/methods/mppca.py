@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from typing import Annotated, Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from core.image import Array, Image
 from core.method import Context, Method, Needs, Planes, Slider
 from core.noise.model import Rician
 from core.ops import mppca
+from core.ops.volume import Extent
 
 LEAST = 6  # volumes that a series needs
 
@@ -36,20 +37,26 @@ class MpPca(Method):
         axes = _axes(image)
         sizes = dict(zip(image.axes, image.pixels.shape, strict=True))
         edge = mppca.edges_for(sizes.get(axes[0], 1), sizes.get("z", 1))[2]
-        halo = -(-(edge - 1) // self.step) * self.step
+        halo = -(-edge // self.step) * self.step
         return Needs(halo=halo, align=self.step, tile=48, cost=8.0, axes=axes)
+
+    def prepare(self, image: Image, ctx: Context) -> Generator[float, None, Extent]:
+        """See Method.prepare: how large the scan is."""
+        yield 1.0
+        return Extent.of(image)
 
     def run(self, tile: Planes, state: Any, ctx: Context) -> Planes | Mapping[str, Planes]:
         """See Method.run; further layers: sigma and rank, alike for all volumes."""
-        if tile.shape[2] < LEAST:
+        if tile.ndim < 6 or tile.shape[2] < LEAST:  # no series
             return tile
-        layers = {name: np.empty_like(tile) for name in ("image", "sigma", "rank")}
+        layers = {name: np.zeros_like(tile) for name in ("image", "sigma", "rank")}
         edges = mppca.edges_for(*tile.shape[2:4])
+        box = state.box(tile.shape, ctx.region, 0)  # what is mirrored would count twice as noise
         for item in range(tile.shape[0]):
             for plane, series in enumerate(tile[item]):
-                found = mppca.denoise(series, edges, self.step, ctx.check)
+                found = mppca.denoise(series[(..., *box)], edges, self.step, ctx.check)
                 for name, part in zip(layers, found, strict=True):
-                    layers[name][item, plane] = part
+                    layers[name][(item, plane, ..., *box)] = part
         if isinstance(ctx.noise, Rician):
             layers["image"] = _without_floor(layers["image"], ctx.noise)
         return layers

@@ -38,6 +38,7 @@ GAIN, READ, BLACK, WHITE = 4.0, 12.0, 512.0, 16383.0
 RAW_NOISE = PoissonGaussian((GAIN,) * 3, (READ,) * 3)
 KINDS = ("bayer", "xtrans", "rgb", "grey")
 VOLUMES = ("grey", "volume")  # for methods that take slices together
+SERIES = ("series",)  # for methods that look at each voxel's course
 SMALL = 60  # edge that stands in for "another tile size"
 
 
@@ -57,7 +58,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         cases = [
             (name, kind)
             for name, method in METHODS.items()
-            for kind in (VOLUMES if "z" in method.axes else KINDS)
+            for kind in (SERIES if "q" in method.axes else VOLUMES if "z" in method.axes else KINDS)
         ]
         metafunc.parametrize(("method", "kind"), cases, indirect=True, scope="module")
     elif "method" in metafunc.fixturenames:
@@ -83,11 +84,19 @@ def made(kind: str, height: int = 200, width: int = 260) -> tuple[Image, Poisson
         noisy = sensor(signal, GAIN, READ, rng, quantise=1, black=BLACK, white=WHITE)
         image = Image(noisy.astype(np.uint16), "yx", "mosaic", levels, cfa)
         return image, RAW_NOISE, signal + BLACK
-    parts = {"rgb": (1, 0.8, 0.5), "volume": np.linspace(0.8, 1, 7)}.get(kind)
+    parts = {"rgb": (1, 0.8, 0.5), "volume": np.linspace(0.8, 1, 7), "series": np.ones(12)}.get(
+        kind
+    )
     truth = clean if parts is None else np.stack([clean * part for part in parts])
     noisy = (truth + rng.normal(0, 0.05, truth.shape)).astype(np.float32)
-    axes = {"rgb": "cyx", "volume": "zyx"}.get(kind, "yx")
+    axes = {"rgb": "cyx", "volume": "zyx", "series": "qyx"}.get(kind, "yx")
     return Image(noisy, axes), gaussian(0.05), truth
+
+
+def for_pictures(method: Method) -> None:
+    """Skip what a method that needs a series cannot do with a single picture."""
+    if "q" in method.axes:
+        pytest.skip(f"{method.title} needs a series")
 
 
 def gaussian(sigma: float) -> PoissonGaussian:
@@ -202,6 +211,7 @@ def test_another_tile_size_gives_nearly_the_same(method: Method, kind: str) -> N
 
 
 def test_negative_and_large_values_survive(method: Method) -> None:
+    for_pictures(method)
     rng = np.random.default_rng(5)
     truth = np.broadcast_to(np.linspace(-5, 5, 120), (90, 120))
     image = Image((truth + rng.normal(0, 0.2, truth.shape)).astype(np.float32))
@@ -213,6 +223,7 @@ def test_negative_and_large_values_survive(method: Method) -> None:
 
 @pytest.mark.parametrize("signal", [0.0, 5.0, 60.0, 2000.0])
 def test_the_mean_stays(method: Method, signal: float) -> None:
+    for_pictures(method)
     noisy = sensor(np.full((150, 170), signal), GAIN, READ, np.random.default_rng(7))
     found = render(method, Image(noisy), PoissonGaussian((GAIN,), (READ,)))
     sigma = np.sqrt(GAIN * signal + READ**2)
@@ -229,6 +240,7 @@ def test_strength_zero_gives_the_input_back(method: Method, kind: str) -> None:
 
 
 def test_lost_pixels_stay_lost_and_do_not_spread(method: Method) -> None:
+    for_pictures(method)
     image, noise, truth = made("rgb", 90, 100)
     pixels = image.pixels[...].copy()
     lost = np.zeros(pixels.shape, bool)
@@ -273,6 +285,7 @@ def test_cancelled_at_once(method: Method) -> None:
 @pytest.mark.parametrize("planes", [(0,), (0, 1, 1, 2)], ids=["grey", "bayer"])
 def test_cancel_is_asked_often(method: Method, planes: tuple[int, ...]) -> None:
     """CPU time between two checks stays under 0.3 s (walls depend on who else computes)."""
+    for_pictures(method)
     tile = given(method, 1, len(planes), 480, 480)
     image = Image(np.zeros((480, 480), np.float32))
     asked: list[float] = []
