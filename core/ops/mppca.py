@@ -8,7 +8,6 @@ Cordero-Grande et al., NeuroImage 2019; what is kept is shrunk as Gavish and Don
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,14 +101,14 @@ def noise_of(squares: F64, large: int) -> tuple[F64, F64]:
     noise once the spread of its eigenvalues is no more than their mean allows.
     """
     small = squares.shape[1]
-    taken = np.arange(small)
-    degrees: Any = (small - taken) * (large - taken).astype(np.float64)
-    rest = np.cumsum(squares[:, ::-1], 1)[:, ::-1]
-    by_mean = rest / degrees
-    by_spread = (squares - squares[:, -1:]) / (4 * np.sqrt(degrees))
-    fits = by_spread <= by_mean
+    taken: F64 = np.arange(small, dtype=np.float64)
+    degrees: F64 = (small - taken) * (large - taken)
+    rest: F64 = np.cumsum(squares[:, ::-1], 1)[:, ::-1]
+    by_mean: F64 = rest / degrees
+    by_spread: F64 = (squares - squares[:, -1:]) / (4 * np.sqrt(degrees))
+    fits: NDArray[np.bool_] = by_spread <= by_mean
     fits[:, -1] = True
     rank = np.argmax(fits, 1)
-    variance = np.take_along_axis(by_mean, rank[:, None], 1)[:, 0]
+    variance: F64 = np.take_along_axis(by_mean, rank[:, None], 1)[:, 0]
     variance = np.where(variance > TINY * squares[:, 0], variance, 0)
     return np.sqrt(variance), rank.astype(np.float64)

@@ -6,18 +6,19 @@ Imported where plugins are listed: no torch or numba at the top.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import numpy as np
 
 from core.image import Array, Image
-from core.method import Context, Method, Needs, Planes, Slider
+from core.method import Choice, Context, Method, Needs, Planes, Slider
 from core.ops.color import mix, unmix
 from core.tiles import Region
 
 THIN = 4  # slices that a volume needs: the edge of a cube
 THICK = 4.0  # slices further apart than this many pixels tell little of each other
+LEAST = 0.02  # variance of a coefficient, where what was measured says less or none
 
 Box = tuple[slice, slice, slice]  # of a volume (D, H, W)
 
@@ -45,6 +46,7 @@ class Extent:
     sizes: tuple[int, int, int]
     thickness: float
     front: int = 0  # which of a region's front spans is z's
+    spectrum: tuple[float, ...] = ()  # of correlated noise, see `spectrum_of`; empty: white
 
     @staticmethod
     def of(image: Image) -> Extent:
@@ -73,10 +75,29 @@ class Extent:
         return z, y, x
 
 
+def spectrum_of(correlation: Sequence[Sequence[float]]) -> tuple[float, ...]:
+    """Standard deviations (64) of the DCT coefficients of a cube of unit noise, (kz, ky, kx).
+
+    `correlation[dy][dx]` is the noise's autocorrelation in a slice; slices do not share noise, as
+    they have detectors of their own.
+    """
+    known = np.zeros((THIN, THIN))
+    given = np.asarray(correlation, np.float64)[:THIN, :THIN]
+    known[: given.shape[0], : given.shape[1]] = given
+    at = np.arange(THIN)
+    lag = np.abs(at[:, None] - at)
+    basis = np.cos((2 * at + 1) * at[:, None] * np.pi / (2 * THIN)) * (2 / THIN) ** 0.5
+    basis[0] /= 2**0.5
+    pairs = known[lag[:, None, :, None], lag[None, :, None, :]]  # y x, y x
+    variance = np.einsum("ay,bx,yxuv,au,bv->ab", basis, basis, pairs, basis, basis)
+    deviation = np.sqrt(np.maximum(variance, LEAST))
+    return tuple(np.tile(deviation.ravel(), THIN).tolist())
+
+
 class ByVolume(Method):
     """Base of methods that clean the planes of a volume, and single slices as pictures."""
 
-    assumption = "Noise independent from voxel to voxel, its strength known from the noise model."
+    assumption = "Noise of known strength; where neighbours share it, as in CT, that is measured."
     kinds = ("mr", "ct")
     axes = "zyx"
     tensors = False
@@ -98,10 +119,22 @@ class ByVolume(Method):
         """Of slices that stand by themselves."""
         raise NotImplementedError
 
+    correlated: Annotated[
+        bool, Choice("Measure how noise of near pixels is alike, as in CT, and use it.", True)
+    ] = True
+
     def prepare(self, image: Image, ctx: Context) -> Generator[float, None, Extent]:
-        """See Method.prepare: how large the scan is."""
-        yield 1.0
-        return Extent.of(image)
+        """See Method.prepare: how large the scan is, how its noise is correlated."""
+        yield 0.0
+        extent = Extent.of(image)
+        if not self.correlated or image.kind != "scan" or not is_volume(image):
+            return extent
+        from core.noise.estimate import measure
+
+        pattern = measure(image).pattern
+        if pattern is None or pattern.white:
+            return extent
+        return replace(extent, spectrum=spectrum_of(pattern.correlation))
 
     def run(self, tile: Planes, state: Any, ctx: Context) -> Planes:
         """See Method.run."""

@@ -51,7 +51,8 @@ class BlockMatch3d(ByVolume):
             slice(max(far - part.start, 0), size - far - part.start)
             for part, size, far in zip(box, volume.shape, margins, strict=True)
         )
-        found[box] = bm4d.denoise(volume[box], self.strength, search, (z, y, x), ctx.check)
+        given = volume[box], self.strength, search, (z, y, x), ctx.check
+        found[box] = bm4d.denoise(*given, extent.spectrum or None)
         return found
 
     def clean_slices(

@@ -37,7 +37,7 @@ class Dct3d(ByVolume):
         """See ByVolume.clean_volume."""
         from core.ops import dct3d
 
-        return dct3d.denoise(volume, self.strength, STEP, ctx.check)
+        return dct3d.denoise(volume, self.strength, STEP, ctx.check, extent.spectrum or None)
 
     def clean_slices(
         self, planes: Array, sigmas: tuple[float, ...], check: Callable[[], None]
