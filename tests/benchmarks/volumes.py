@@ -1,15 +1,16 @@
 """Volumes, MR and CT, with known noise: Sordino and other programs. By hand:
 
-    python tests/benchmarks/volumes.py [--t1 FILE] [--cases head3 head9 belly ...]
+    python tests/benchmarks/volumes.py [--t1 FILE] [--cases head_3 belly ...]
         [--methods dct3d bm4d ...] [--peer-python PYTHON] [--picture FILE]
 
 head: the phantom of resources/samples with Rician noise of 3, 9 and 15 % of its brightest; belly:
 its low-dose CT. t1: the middle 96 x 112 x 96 voxels of a T1 template (`--t1`, NIfTI: ICBM 152,
-1 mm), Rician noise likewise. All get the true sigma (in CT the mean one; ours measures a map and the
-correlation there), on the same arrays (fixed seeds, nothing clipped), each in a process of its own
-on one thread. PSNR (peak: the brightest; belly: 400 HU) and SSIM (7x7x7) in the mask: above a tenth
-of the brightest, in CT the body. CPU: user + system seconds of the call per million voxels. `--peer-python` names an interpreter that has the peers (bm4d, whose
-licence is non-commercial, dipy, SimpleITK, medpy, scikit-image); `--picture` draws the fronts.
+1 mm), Rician noise likewise. All get the true sigma (in CT the mean one; ours measures a map and
+the correlation there), on the same arrays (fixed seeds, nothing clipped), each in a process of its
+own on one thread. PSNR (peak: the brightest; belly: 400 HU) and SSIM (7x7x7) in the mask: above a
+tenth of the brightest, in CT the body. CPU: user + system seconds of the call per million voxels.
+`--peer-python` names an interpreter that has the peers (bm4d, whose licence is non-commercial,
+dipy, SimpleITK, medpy, scikit-image); `--picture` draws the fronts.
 """
 
 from __future__ import annotations
