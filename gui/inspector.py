@@ -43,6 +43,8 @@ class Inspector(QObject):
         if self._job is not None:
             self._job.stop()
             self._job = None
+        if self._bridge.closed:
+            return
         state = self._session.state
         d, view = state.document, state.view
         drawn = tuple(area for area in (view.roi, view.second) if area is not None)

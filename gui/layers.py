@@ -56,6 +56,7 @@ class Layers:
     def __init__(self, height: int, width: int, levels: Sequence[int]) -> None:
         self.height, self.width = height, width
         self.levels = tuple(sorted(levels)) or (1,)
+        self.plain = 2.0  # the scale from which on pixels are shown as squares
         self._canvases: dict[tuple[str, int], Canvas] = {}
         self._ages: dict[str, int] = {}
 
@@ -176,7 +177,7 @@ class Layers:
         return pixels, _resample(good, box, level, frame, False)
 
     def _smooth(self, level: int, scale: float) -> bool:
-        if level == self.levels[0] and scale >= 2:
+        if level == self.levels[0] and scale >= self.plain:
             return False  # large pixels are shown as pixels
         return abs(scale * level - 1) > 1e-9  # one to one: nothing to interpolate
 

@@ -14,6 +14,7 @@ from core.image import Image
 from core.planes import VIEWS, planes
 from core.tiles import Span
 from gui.annotations import Notes
+from gui.info_panel import InfoPanel
 from gui.session import Session, State
 from gui.slices import Slices
 from gui.viewer import Viewer
@@ -34,7 +35,7 @@ class Scans(QObject):
         self._session, self._viewer, self._slices, self._say = session, viewer, slices, say
         self.windowing = Windowing(session, viewer)
         self.windowing.said.connect(say)
-        self.identifiers = False
+        self.identifiers, self.info = False, InfoPanel()
         session.changed.connect(self._show)
         viewer.crosshairMoved.connect(self._move_to)
         viewer.planeActivated.connect(self._activate)
@@ -123,10 +124,12 @@ class Scans(QObject):
         d, view = new.document, new.view
         if d is None:
             self._viewer.set_notes(Notes())
+            self.info.show_image(None, False)
             return
         image = d.image
         changed = old.document is None or old.document.image is not image
         if changed:
+            self.info.show_image(image, self.identifiers)
             patient, was = medical(image), old.document and medical(old.document.image)
             if patient != bool(was):  # radiologists look at pictures on black
                 self._viewer.background = "black" if patient else "grey"
@@ -148,4 +151,6 @@ class Scans(QObject):
 
     def _show_identifiers(self, on: bool) -> None:
         self.identifiers = on
+        d = self._session.document
+        self.info.show_image(d.image if d is not None else None, on)
         self.identifiersShown.emit(on)

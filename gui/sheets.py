@@ -11,6 +11,8 @@ from core.tiles import Region
 from gui.camera import Camera
 from gui.layers import Layers
 
+SMOOTH = 12.0  # device pixels of a voxel from which on it is shown as a square
+
 
 @dataclass
 class Sheet:
@@ -25,7 +27,10 @@ class Sheet:
         """An empty sheet."""
         height, width = plane.height, plane.width
         camera = Camera(height, width, plane.orientation, pixel=plane.pixel)
-        return Sheet(plane, Layers(height, width, levels), camera)
+        layers = Layers(height, width, levels)
+        if plane.millimetres:  # voxels are samples of a body: smooth until one looks at them
+            layers.plain = SMOOTH
+        return Sheet(plane, layers, camera)
 
     @property
     def whole(self) -> Region:

@@ -29,7 +29,7 @@ class SliceRow(QWidget):
         tip = f"{name}: which slice along {axis}  (Left, Right, PageUp, PageDown, Alt+wheel)"
         self.setToolTip(tip)
         label = QLabel(plane or axis)
-        label.setMinimumWidth(label.fontMetrics().horizontalAdvance("Sagittal") if plane else 0)
+        label.setMinimumWidth(70 if plane else 0)
         label.setProperty("role", "heading")
         self.slider, self.number = Track(), QSpinBox()
         self.slider.setAccessibleName(f"{name}, axis {axis}")

@@ -136,12 +136,12 @@ class Window(QMainWindow):
         queue.setLayout(self._queue_page)
         self._queue_page.setContentsMargins(0, 0, 0, 0)
         look, noise = frame.scrolled(self.look), frame.scrolled(self.noise)
-        quality = frame.scrolled(self.quality)
+        info = frame.scrolled(self.scans.info)
+        measure = {"Statistics": self.statistics, "Noise": noise}
+        measure |= {"Areas": self.quality, "Info": info}
         docks = [
             frame.dock(self, "Denoise", {"Denoise": self.panel, "View": look, "Queue": queue}),
-            frame.dock(
-                self, "Measure", {"Statistics": self.statistics, "Noise": noise, "Areas": quality}
-            ),
+            frame.dock(self, "Measure", measure),
         ]
         self.resizeDocks(docks, [380, 380], Qt.Orientation.Horizontal)
         self.resizeDocks(docks, [430, 520], Qt.Orientation.Vertical)
@@ -188,6 +188,7 @@ class Window(QMainWindow):
         self.slices.moved.connect(edits.slice)
         self.monitor.changed.connect(self.viewer.update)
         self.scans.identifiersShown.connect(self._show_title)
+        self.scans.info.identifiersWanted.connect(self.actions_by_id["identifiers"].trigger)
 
     # Showing the state
 

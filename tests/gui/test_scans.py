@@ -338,5 +338,18 @@ def test_the_patient_is_named_on_wish_only(scan):
     action = scan.actions_by_id["identifiers"]
     QTest.keyClick(scan, Qt.Key.Key_I, CONTROL)
     assert action.isChecked() and scan.windowTitle() == "Muster^Eva 4711 — patient.dcm — Sordino"
+    assert "Muster" in scan.scans.info.words.text() or not scan.scans.info.isVisible()
     QTest.keyClick(scan, Qt.Key.Key_I, CONTROL)
     assert "Muster" not in scan.windowTitle()
+
+
+def test_the_file_tells_of_itself_and_hides_the_patient(scan):
+    scan.pages_by_dock["Measure"].setCurrentIndex(3)
+    words = scan.scans.info.words.text()
+    assert "0.8 × 0.8 × 3 mm" in words and "CT" in words and "Muster" not in words
+    QTest.mouseClick(
+        scan.scans.info.switch, LEFT, pos=QPoint(8, scan.scans.info.switch.height() // 2)
+    )
+    assert "Muster^Eva" in scan.scans.info.words.text() and "Muster" in scan.windowTitle()
+    QTest.keyClick(scan, Qt.Key.Key_I, CONTROL)
+    assert "Muster" not in scan.scans.info.words.text() and not scan.scans.info.switch.isChecked()
