@@ -117,8 +117,8 @@ MENUS: Mapping[str, tuple[tuple[Command, ...], ...]] = {
 }
 
 
-def build(parent: QWidget, calls: Mapping[str, Callable[..., object]]) -> dict[str, QAction]:
-    """An action for every command; `calls` has one function a command. Raises KeyError."""
+def build(parent: QWidget) -> dict[str, QAction]:
+    """An action for every command, disabled and without effect until `connect`."""
     groups: dict[str, QActionGroup] = {}
     found: dict[str, QAction] = {}
     for command in (c for parts in MENUS.values() for part in parts for c in part):
@@ -132,10 +132,16 @@ def build(parent: QWidget, calls: Mapping[str, Callable[..., object]]) -> dict[s
         if command.group:
             group = groups.setdefault(command.group, QActionGroup(parent))
             group.addAction(action)
-        action.triggered.connect(_ignoring_checked(calls[command.id], command))
+        action.setEnabled(False)
         parent.addAction(action)
         found[command.id] = action
     return found
+
+
+def connect(found: Mapping[str, QAction], calls: Mapping[str, Callable[..., object]]) -> None:
+    """Give them their effect: `calls` has one function a command. Raises KeyError."""
+    for command in (c for parts in MENUS.values() for part in parts for c in part):
+        found[command.id].triggered.connect(_ignoring_checked(calls[command.id], command))
 
 
 def _ignoring_checked(call: Callable[..., object], command: Command) -> Callable[[bool], object]:

@@ -1,41 +1,30 @@
-"""Composition root: builds every object and wires them, in one visible function."""
+"""The program: a window at once, and what fills it after its first paint."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSettings, QTimer
+from PySide6.QtCore import QSettings, Qt
 from PySide6.QtWidgets import QApplication
 
-from core.places import cache_folder
-from core.roster import Roster
 from gui import theme
-from gui.background import Background
-from gui.bridge import Bridge
-from gui.files import Memory, Recent, folder
-from gui.machine import Machine
-from gui.monitor import Monitor
-from gui.rates import Rates
-from gui.session import Session
-from gui.viewer import Viewer
+from gui.recent import Recent
 from gui.window import Window
+
+if TYPE_CHECKING:
+    from core.roster import Roster
 
 
 def build(settings: QSettings, memory: Path, roster: Roster | None = None) -> Window:
-    """The whole program behind one window. Close the window to end its threads.
+    """The window with all that is in it (see compose.furnish)."""
+    from gui.compose import furnish
 
-    `roster`: devices instead of those of this machine.
-    """
-    session = Session()
-    viewer = Viewer()
-    machine = Machine(settings)
-    desk = machine.desk(roster or Roster(folder=cache_folder()))
-    bridge = Bridge(session, viewer, desk, Rates(settings))
-    background = Background(bridge, viewer, machine)
-    recent, kept, monitor = Recent(settings), Memory(memory), Monitor(settings)
-    return Window(session, viewer, bridge, background, recent, kept, monitor)
+    window = Window(Recent(settings).paths())
+    furnish(window, settings, memory, roster)
+    return window
 
 
 def run(argv: Sequence[str]) -> int:
@@ -46,7 +35,16 @@ def run(argv: Sequence[str]) -> int:
     app.setApplicationName("Sordino")
     app.setDesktopFileName("sordino")
     theme.apply(app)
-    window = build(QSettings(), folder("images"))
+    settings = QSettings()
+    window = Window(Recent(settings).paths())
+
+    def begin() -> None:
+        from gui.compose import furnish  # numpy and all of core
+        from gui.files import folder
+
+        furnish(window, settings, folder("images"))
+        window.begin([arg for arg in argv[1:] if arg[:1] != "-"])
+
+    window.start.painted.connect(begin, Qt.ConnectionType.QueuedConnection)
     window.show()
-    QTimer.singleShot(0, lambda: window.begin([arg for arg in argv[1:] if arg[:1] != "-"]))
     return app.exec()

@@ -16,7 +16,8 @@ from core.job import Exported, Opened
 from core.planes import planes
 from core.registry import Registry
 from gui.bridge import Bridge
-from gui.files import Memory, Recent
+from gui.files import Memory
+from gui.recent import Recent
 from gui.session import Document, Origin, Session, stack_sizes
 from gui.viewer import Viewer
 

@@ -1,4 +1,4 @@
-"""What is remembered between sessions: recent files, settings of each image."""
+"""What is remembered between sessions: the settings of each image."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from PySide6.QtCore import QSettings, QStandardPaths
+from PySide6.QtCore import QStandardPaths
 
 from core.image import Image
 from core.method import Method
 from core.noise.model import Noise
 from core.recipe import BadRecipe, Recipe, parse, to_json
-
-RECENT = 10
 
 
 def folder(name: str) -> Path:
@@ -23,24 +21,6 @@ def folder(name: str) -> Path:
     found = Path(base) / name
     found.mkdir(parents=True, exist_ok=True)
     return found
-
-
-class Recent:
-    """The files opened last, newest first."""
-
-    def __init__(self, settings: QSettings) -> None:
-        self._settings = settings
-
-    def paths(self) -> list[str]:
-        """Those that still exist."""
-        saved = self._settings.value("recent", [])
-        found = [saved] if isinstance(saved, str) else saved if isinstance(saved, list) else []
-        return [path for path in found if Path(path).exists()][:RECENT]
-
-    def add(self, path: str) -> None:
-        """To the top."""
-        rest = [other for other in self.paths() if other != path]
-        self._settings.setValue("recent", [path, *rest][:RECENT])
 
 
 class Memory:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction
@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
     QScrollArea,
     QTabWidget,
     QToolBar,
+    QVBoxLayout,
     QWidget,
 )
 
@@ -48,16 +49,27 @@ def tool_bar(window: QMainWindow, found: Mapping[str, QAction]) -> None:
     window.addToolBar(bar)
 
 
-def dock(window: QMainWindow, title: str, contents: Mapping[str, QWidget]) -> QDockWidget:
-    """A dock with a page for each content. (Qt's own tabbed docks leave a stray tab bar.)"""
+def dock(window: QMainWindow, title: str, names: Sequence[str]) -> QDockWidget:
+    """A dock with an empty page for each name. (Qt's own tabbed docks leave a stray tab bar.)"""
     made, pages = QDockWidget(title, window), QTabWidget()
     made.setObjectName(title)
     made.setTitleBarWidget(QWidget())  # the pages' tabs are title enough
-    for name, content in contents.items():
-        pages.addTab(content, name)
+    for name in names:
+        pages.addTab(QWidget(), name)
     made.setWidget(pages)
     window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, made)
     return made
+
+
+def fill(pages: QTabWidget, contents: Sequence[QWidget]) -> None:
+    """Put a widget into every page."""
+    for index, content in enumerate(contents):
+        column = QVBoxLayout()
+        page = pages.widget(index)
+        assert page is not None
+        page.setLayout(column)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(content)
 
 
 def scrolled(content: QWidget) -> QScrollArea:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QPixmap
+from PySide6.QtGui import QPaintEvent, QPixmap
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 import resources
@@ -21,9 +21,11 @@ class StartPage(QWidget):
 
     openWanted = Signal()
     pathWanted = Signal(str)
+    painted = Signal()  # once, at the first paint
 
     def __init__(self, samples: list[Path], recent: list[str]) -> None:
         super().__init__()
+        self._seen = False
         mark = QLabel()
         mark.setPixmap(QPixmap(str(resources.path("icons/sordino.svg"))).scaled(
             QSize(88, 88), Qt.AspectRatioMode.KeepAspectRatio,
@@ -48,6 +50,12 @@ class StartPage(QWidget):
         self._row(column, "Samples (synthetic, made for Sordino)", [str(s) for s in samples])
         self._row(column, "Opened last", recent[:5])
         column.addStretch(3)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if not self._seen:
+            self._seen = True
+            self.painted.emit()
 
     def _row(self, column: QVBoxLayout, words: str, paths: list[str]) -> None:
         if not paths:

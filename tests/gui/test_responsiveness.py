@@ -85,8 +85,8 @@ def test_panels_of_another_image_come_one_a_turn(window, qtbot, settle, monkeypa
         run(self)
 
     monkeypatch.setattr(Turns, "_next", counted)
-    window._turns._timer.timeout.disconnect()
-    window._turns._timer.timeout.connect(window._turns._next)
+    window.presenter._turns._timer.timeout.disconnect()
+    window.presenter._turns._timer.timeout.connect(window.presenter._turns._next)
     window.open(str(SAMPLE))
     qtbot.waitUntil(lambda: len(built) == 4, timeout=30_000)
     assert len(set(built.values())) == 4

@@ -25,6 +25,7 @@ from gui import actions
 from gui.again import LANE
 from gui.session import Origin
 from gui.viewer import Compare
+from gui.window import Window
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = resources.path("samples/bayer_iso12800.dng")
@@ -33,20 +34,53 @@ SAMPLE = resources.path("samples/bayer_iso12800.dng")
 def test_nothing_heavy_is_imported_before_the_first_paint():
     code = (
         "import sys\n"
+        "from pathlib import Path\n"
         "from PySide6.QtCore import QSettings\n"
         "from PySide6.QtWidgets import QApplication\n"
-        "from pathlib import Path\n"
-        "from gui import theme\nfrom gui.app import build\n"
+        "from gui import app as program, theme\n"
         "app = QApplication([])\ntheme.apply(app)\n"
-        "w = build(QSettings('s.ini', QSettings.Format.IniFormat), Path('.'))\n"
+        "w = program.Window([])\n"
         "w.show()\napp.processEvents()\n"
         "heavy = ['torch', 'cv2', 'numba', 'rawpy', 'scipy', 'PIL', 'tifffile', 'pyqtgraph',\n"
-        "'importlib.metadata', 'gui.queue_panel', 'gui.export']\n"
+        "'importlib.metadata', 'gui.export']\n"
+        "core = ['numpy', 'core.image', 'core.render', 'gui.viewer', 'gui.queue_panel']\n"
+        "print([name for name in heavy + core if name in sys.modules])\n"
+        "from gui.compose import furnish\n"
+        "furnish(w, QSettings('s.ini', QSettings.Format.IniFormat), Path('.'))\n"
+        "app.processEvents()\n"
         "print([name for name in heavy if name in sys.modules])\nw.close()\n"
     )
     run = [sys.executable, "-c", code]
     done = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, timeout=60)
-    assert done.stdout.strip() == "[]", done.stderr
+    assert done.stdout.split() == ["[]", "[]"], done.stderr
+
+
+def test_the_program_is_painted_then_furnished_and_ends():
+    code = (
+        "import sys\n"
+        "from PySide6.QtCore import QTimer\n"
+        "from gui.app import run\n"
+        "from gui.window import Window\n"
+        "begin = Window.begin\n"
+        "def begun(w, paths):\n"
+        "    print(w.furnished, paths)\n"
+        "    begin(w, paths)\n"
+        "    QTimer.singleShot(0, w.close)\n"
+        "Window.begin = begun\n"
+        f"sys.exit(run(['sordino', {str(SAMPLE)!r}]))\n"
+    )
+    run = [sys.executable, "-c", code]
+    done = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == f"True [{str(SAMPLE)!r}]"
+
+
+def test_a_window_closed_before_it_is_furnished(qtbot):
+    window = Window([])
+    qtbot.addWidget(window)
+    window.show()
+    assert not any(action.isEnabled() for action in window.actions_by_id.values())
+    assert window.close()
 
 
 def test_a_sample_is_shown_measured_and_denoised(opened):
