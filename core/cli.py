@@ -71,7 +71,8 @@ def _methods(args: argparse.Namespace) -> int:
     for name, method in methods.items():
         print(f"{name}: {method.title}. {_first_line(method)}")
         for c in method.controls():
-            bounds = "|".join(c.choices) if c.choices else f"{c.minimum:g}..{c.maximum:g} {c.unit}"
+            choices = ("on", "off") if c.type == "bool" else c.choices
+            bounds = "|".join(choices) if choices else f"{c.minimum:g}..{c.maximum:g} {c.unit}"
             print(f"    {c.name}={c.default}  [{bounds.strip()}] {c.help}")
     return OK
 

@@ -146,6 +146,8 @@ class Renderer:
         """Work goes on on another device: what to tell, once. Raises where there is none."""
         told = error.runner.failed(error) if isinstance(error, Failed) else None
         if told is not None:
+            for runner in self.runners:  # the other steps leave it before they fail there
+                runner.leave(error.device if isinstance(error, Failed) else None)
             return [told] if told else []
         if _out_of_memory(error):
             raise MemoryError(f"{what} does not fit into memory: close other programs.") from None

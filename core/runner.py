@@ -220,6 +220,11 @@ class Runner:
             self.device, self._chosen = self._choose()
         return told or None
 
+    def leave(self, device: Device | None) -> None:
+        """Another step failed on this device: choose again, if it is one's own."""
+        if device == self.device:
+            self.device, self._chosen = self._choose()
+
     @property
     def _precisions(self) -> tuple[str, ...]:
         """Those to choose from; none where there is no choice."""

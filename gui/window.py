@@ -78,7 +78,7 @@ class Window(QMainWindow):
     def __init__(self, recent: list[str]) -> None:
         super().__init__()
         self.furnished = False
-        self.start = StartPage(resources.samples(), recent)
+        self.start = StartPage(resources.sample_files(), recent)
         self.pages = QStackedWidget()
         self.pages.addWidget(self.start)
         central = QWidget()

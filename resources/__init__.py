@@ -11,7 +11,7 @@ def path(name: str) -> Path:
 BESIDE = {".py", ".md", ".json", ".img", ".raw"}  # in the samples' folder: not to be opened itself
 
 
-def samples() -> list[Path]:
+def sample_files() -> list[Path]:
     """The synthetic samples, one path each, by name."""
     found = path("samples").iterdir()
     return sorted(one for one in found if one.is_file() and one.suffix not in BESIDE)

@@ -55,13 +55,13 @@ import sys
 from core.cli import main
 from core.render import Renderer
 
-original = Renderer._tile
+original = Renderer._together
 
-def tile(*args):
+def together(*args):
     print("computing", file=sys.stderr, flush=True)
     return original(*args)
 
-Renderer._tile = tile
+Renderer._together = together
 sys.exit(main(sys.argv[1:]))
 """
 

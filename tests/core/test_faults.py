@@ -119,7 +119,7 @@ def test_a_device_that_fails(
         assert said or "BAD:0" not in bench.told(job)[-1].text
     assert all(told.text.endswith(".") and "\n" not in told.text for told in bench.told(job))
     sentences = [told.text for told in bench.told(job)]
-    assert all(one != other for one, other in itertools.pairwise(sentences)), "said twice"
+    assert all(one != other for one, other in itertools.pairwise(sentences)), sentences
     if not rows["bad:0"].usable:
         assert any("BAD:0 was set aside" in one for one in bench.told(job)[-1].aside)
         assert said and said[-1].device != "bad:0"

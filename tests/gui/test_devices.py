@@ -192,7 +192,7 @@ def test_memory_and_disk_are_bounded_and_remembered(started, qtbot, store):
     window.devices.memory.change(0.5)
     window.devices.disk.change(0.0)
     qtbot.waitUntil(lambda: desk.memory == GB // 2 and desk.cache.budget == GB // 8)
-    assert desk.cache.spill.budget == 0
+    qtbot.waitUntil(lambda: desk.cache.spill.budget == 0)
     again = Machine(store).desk(Roster(devices=(CPU,)))
     assert (again.memory, again.cache.spill.budget) == (GB // 2, 0)
     window.devices.memory.restore()

@@ -196,7 +196,7 @@ def test_a_failure_leaves_nothing(
         real(*args)
 
     monkeypatch.setattr(slices, "save", broken)
-    with pytest.raises(UnwritableFile, match="No space"):
+    with pytest.raises(UnwritableFile, match="disk is full"):
         save_image(REGISTRY, tmp_path / "out", image, image)
     assert os.listdir(tmp_path) == ["ct"]
 
