@@ -98,6 +98,18 @@ PLANES = (
     Command("mpr", "Three planes with crosshair", ("X",)),
 )
 PATIENT = (Command("identifiers", "Show who the patient is", ("Ctrl+I",), checkable=True),)
+STEPS = (  # their arrows are those of panning where there is no stack: see gui/clips.py
+    Command("previous", "Previous slice, band or frame"),
+    Command("next", "Next slice, band or frame"),
+    Command("first", "First"),
+    Command("last", "Last"),
+)
+PLAY = (
+    Command("play", "Play or stop", ("P",), "play"),
+    Command("loop_start", "Loop from here", ("Ctrl+Left",)),
+    Command("loop_end", "Loop to here", ("Ctrl+Right",)),
+    Command("loop_all", "Loop the whole clip", ("Ctrl+Up",)),
+)
 CUBE = (
     Command("colours", "Colours instead of one band", ("O",)),
     Command("keep_spectrum", "Keep the spectrum", ("K",)),
@@ -111,6 +123,7 @@ MENUS: Mapping[str, tuple[tuple[Command, ...], ...]] = {
     "Edit": (EDIT,),
     "View": (COMPARE, ZOOM, LOOK),
     "Scan": (WINDOWS, PLANES, PATIENT),
+    "Slices": (STEPS, PLAY),
     "Cube": (CUBE,),
     "Noise": (NOISE,),
     "Help": (HELP,),

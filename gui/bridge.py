@@ -194,8 +194,11 @@ class Bridge(QObject):
             self.compute_again()
         elif old.view.held and not new.view.held:
             self._after_soon()  # the slider was let go: full detail
-        if changed := turned(old, new):
+        changed = turned(old, new)
+        if changed and not new.view.playing:
             self._another_slice(changed)
+        elif old.view.playing and not new.view.playing:
+            self._after_soon()  # what was not denoised when it was played
         if old.view.roi != new.view.roi:
             self._rest.start()
 

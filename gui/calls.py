@@ -42,6 +42,7 @@ def calls(window: Window) -> dict[str, Callable[..., object]]:
         "keys": partial(help.keys, window), "about": partial(help.about, window),
         **window.scans.calls(),
         **window.cubes.calls(),
+        **window.clips.calls(),
     }  # fmt: skip
     for command in actions.COMPARE:
         calls[command.id] = partial(window.compare, Compare[command.id.upper()])

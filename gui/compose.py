@@ -15,6 +15,7 @@ from gui.background import Background
 from gui.batch import Batch
 from gui.bridge import Bridge
 from gui.calls import calls
+from gui.clips import Clips
 from gui.cubes import Cubes
 from gui.documents import Documents
 from gui.edits import Edits
@@ -63,7 +64,7 @@ def furnish(
     w.scans = Scans(session, viewer, w.slices, say)
     w.presenter = Presenter(w)
     _place(w)
-    w.cubes = Cubes(w)
+    w.cubes, w.clips = Cubes(w), Clips(w)
     _connect(w)
     w.presenter.enable()
     w.furnished = True

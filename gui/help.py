@@ -11,7 +11,10 @@ HELD = (
     ("Blink before/after, held", "B"),
     ("Loupe, held", "L"),
     ("Pan with the mouse, held", "Space"),
-    ("Next, previous slice of a stack", "PageUp, PageDown"),
+    ("Next, previous slice, band or frame", "Right, Left; PageUp, PageDown; Alt+wheel"),
+    ("First, last slice, band or frame", "Home, End"),
+    ("Pan where there are slices", "Shift+arrows"),
+    ("Play or stop a clip", "Space, not held"),
 )
 
 

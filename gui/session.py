@@ -58,6 +58,7 @@ class View:
     roi_across: str = "z"  # the one that `roi`, `second` and `line` are in
     cross: tuple[int, int] = (0, 0)  # row and column that the planes across y and x show
     held: bool = False  # a slider is being dragged
+    playing: bool = False  # frames come one after the other: see gui/clips.py
 
     def front_of(self, stack: str, across: str) -> tuple[Span, ...]:
         """The slice that a plane shows, as its regions name it: see planes.reformatted."""
@@ -108,9 +109,10 @@ class Session(QObject):
         self._open_edit = False
         front, cross = _first(document.image) if document else ((), (0, 0))
         visible = replace(self.state.view.visible, front=front)
-        view = replace(self.state.view, visible=visible, roi=None, second=None, line=None,
-                       front=front, held=False,
-                       planes="z", across="z", roi_across="z", cross=cross)  # fmt: skip
+        view = replace(
+            self.state.view, visible=visible, roi=None, second=None, line=None, front=front,
+            held=False, playing=False, planes="z", across="z", roi_across="z", cross=cross,
+        )  # fmt: skip
         self._replace(State(document, view))
         self.history_changed.emit()
 

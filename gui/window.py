@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gui.background import Background
     from gui.batch import Batch
     from gui.bridge import Bridge
+    from gui.clips import Clips
     from gui.cubes import Cubes
     from gui.documents import Documents
     from gui.edits import Edits
@@ -68,6 +69,7 @@ class Window(QMainWindow):
     slices: Slices
     scans: Scans
     cubes: Cubes
+    clips: Clips
     inspector: Inspector
     quality: QualityPanel
     trouble: Trouble
