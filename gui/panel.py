@@ -26,12 +26,13 @@ AMOUNT = Control(
 
 
 def about(method: type[Method]) -> str:
-    """A method's tooltip: when to use it, what it assumes of the noise, the paper."""
+    """A method's tooltip: when to use it, what it assumes of the noise, the paper, the card."""
     doc = (method.__doc__ or "").strip().partition("\n")[0]
     lines = (
         doc,
         method.assumption and f"Assumes: {method.assumption}",
         method.paper and f"Paper: {method.paper}",
+        method.card.words if method.card else "",
     )
     return "\n".join(line for line in lines if line)
 

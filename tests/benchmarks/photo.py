@@ -1,13 +1,13 @@
-"""Grey photographs with white noise of known strength: Sordino and other programs. By hand:
+"""Photographs with white noise of known strength: Sordino and other programs. By hand:
 
     python tests/benchmarks/photo.py FOLDER [--sigmas 15 25 50] [--methods dct bm3d ...]
-        [--peer-python PYTHON]
+        [--color] [--every N] [--precision float32] [--peer-python PYTHON]
 
 Every method runs in a process of its own, on the same noisy arrays (fixed seeds, not clipped, not
-quantised), with the true sigma. CPU: user + system seconds of the calls per megapixel, without
-start-up. `--peer-python` names an interpreter that has the peers (bm3d, opencv-python-headless,
-scikit-image): bm3d's licence is non-commercial, so it is no part of Sordino's environment. Ratios
-of one run on one machine are what counts.
+quantised), with the true sigma; `--color`: as RGB, where only Sordino's take part. CPU: user +
+system seconds of the calls per megapixel, without start-up. `--peer-python` names an interpreter
+that has the peers (bm3d, opencv-python-headless, scikit-image): bm3d's licence is non-commercial,
+so it is no part of Sordino's environment. Ratios of one run on one machine are what counts.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from typing import Any
 
 import numpy as np
 
-OURS = ("fast", "dct", "nlm", "blockmatch")
+OURS = ("fast", "dct", "nlm", "blockmatch", "unet")
 PEERS = ("cv2_nlmeans", "sk_nlm", "sk_wavelet_cyc", "sk_tv", "bm3d")
 
 
-def ours(name: str) -> Callable[[Any, float], Any]:
+def ours(name: str, precision: str = "") -> Callable[[Any, float], Any]:
     """A method of Sordino through the whole render path, one thread."""
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
     from core.cache import Cache
@@ -39,12 +39,17 @@ def ours(name: str) -> Callable[[Any, float], Any]:
     from core.render import Renderer, assemble
     from core.tiles import Region
 
-    method = Desk().registry.methods[name]()
+    desk = Desk(cache=Cache(0), threads=1)
+    desk.roster.pin_precision(precision)
+    method = desk.registry.methods[name]()
 
     def run(noisy: Any, sigma: float) -> Any:
-        image, noise = Image(noisy), PoissonGaussian((0.0,), (sigma,))
-        renderer = Renderer(image, noise, Recipe((Step(method),)), Desk(cache=Cache(0), threads=1))
-        return assemble(renderer, Region.whole(*noisy.shape))
+        image = Image(noisy, "cyx" if noisy.ndim == 3 else "yx")
+        noise = PoissonGaussian((0.0,), (sigma,))
+        renderer = Renderer(image, noise, Recipe((Step(method),)), desk)
+        found = assemble(renderer, Region.whole(*noisy.shape[-2:]))
+        run.precision = renderer.runners[-1].precision  # type: ignore[attr-defined]
+        return found
 
     return run
 
@@ -85,16 +90,19 @@ def peer(name: str) -> Callable[[Any, float], Any]:
     )
 
 
-def one(name: str, folder: Path, sigmas: list[float]) -> dict[str, Any]:
+def one(name: str, args: argparse.Namespace) -> dict[str, Any]:
     """PSNR by sigma, CPU seconds per megapixel, peak MiB: runs in a process of its own."""
     from PIL import Image as Pil
 
-    pictures = [np.asarray(Pil.open(p).convert("L"), np.float32) for p in sorted(folder.iterdir())]
-    run = ours(name) if name in OURS else peer(name)
-    run(pictures[0][:64, :64], 25.0)  # loads and compiles
+    files, mode = sorted(args.folder.iterdir())[:: args.every], "RGB" if args.color else "L"
+    pictures = [np.asarray(Pil.open(path).convert(mode), np.float32) for path in files]
+    if args.color:
+        pictures = [np.ascontiguousarray(each.transpose(2, 0, 1)) for each in pictures]
+    run = ours(name, args.precision) if name in OURS else peer(name)
+    run(pictures[0][..., :64, :64].copy(), 25.0)  # loads, compiles, finds the precision
     found: dict[str, Any] = {"psnr": {}, "cpu": 0.0}
     done = 0
-    for sigma in sigmas:
+    for sigma in args.sigmas:
         decibels: list[float] = []
         for seed, clean in enumerate(pictures):
             rng = np.random.default_rng(seed)
@@ -102,10 +110,11 @@ def one(name: str, folder: Path, sigmas: list[float]) -> dict[str, Any]:
             begin = time.process_time()
             result = np.asarray(run(noisy, sigma), np.float64)
             found["cpu"] += time.process_time() - begin
-            done += clean.size
+            done += clean.shape[-1] * clean.shape[-2]
             decibels.append(10 * np.log10(255**2 / np.mean((result - clean) ** 2)))
         found["psnr"][f"{sigma:g}"] = float(np.mean(decibels))
     found["cpu"] /= done / 1e6
+    found["precision"] = getattr(run, "precision", "")
     found["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return found
 
@@ -115,24 +124,31 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--sigmas", type=float, nargs="+", default=[15, 25, 50])
     parser.add_argument("--methods", nargs="+", default=[*OURS, *PEERS])
+    parser.add_argument("--color", action="store_true")
+    parser.add_argument("--every", type=int, default=1, help="take every Nth picture")
+    parser.add_argument("--precision", default="", help="float32 or bfloat16: not the faster one")
     parser.add_argument("--peer-python", default=sys.executable)
     parser.add_argument("--one", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.one:
-        print(json.dumps(one(args.one, args.folder, args.sigmas)))
+        print(json.dumps(one(args.one, args)))
         return
     names = " | ".join(f"PSNR {sigma:g}, dB" for sigma in args.sigmas)
     print(f"| method | {names} | CPU s/MP | peak MiB |\n" + "|---" * (len(args.sigmas) + 3) + "|")
     for name in args.methods:
+        if args.color and name not in OURS:
+            continue
         python = sys.executable if name in OURS else args.peer_python
         command = [python, __file__, str(args.folder), "--one", name]
-        command += ["--sigmas", *map(str, args.sigmas)]
+        command += ["--sigmas", *map(str, args.sigmas), "--every", str(args.every)]
+        command += ["--precision", args.precision] + ["--color"] * args.color
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             print(f"| {name} | failed: {done.stderr.strip().splitlines()[-1]} |")
             continue
         row = json.loads(done.stdout.splitlines()[-1])
         psnr = " | ".join(f"{value:.2f}" for value in row["psnr"].values())
+        name += f" ({row['precision']})" * (row["precision"] not in ("", "float32"))
         print(f"| {name} | {psnr} | {row['cpu']:.2f} | {row['peak']:.0f} |", flush=True)
 
 
