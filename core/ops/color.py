@@ -56,7 +56,10 @@ def unmix(tile: Planes, planes: tuple[int, ...]) -> Planes:
 
 def _apply(matrix: np.ndarray, tile: Planes) -> Planes:
     if not is_array(tile):
-        return (tile.new_tensor(matrix) @ tile.flatten(2)).view_as(tile)
+        import torch
+
+        with torch.autocast(tile.device.type, enabled=False):  # colours keep all their digits
+            return (tile.new_tensor(matrix) @ tile.flatten(2)).view_as(tile)
     if len(matrix) == 1:
         return tile * matrix[0, 0]
     from core.ops import planes_cpu

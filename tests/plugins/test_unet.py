@@ -124,7 +124,7 @@ def test_tiles_do_not_show_in_either_precision() -> None:
     assert np.abs(rendered("float32", image, 64) - full).max() < 1e-4
     assert np.abs(rendered("bfloat16", image, 64) - half).max() < TOLERANCE
     assert 0 < np.abs(half - full).max() < 2 * TOLERANCE
-    assert np.std(half - full) < 0.1 * TOLERANCE
+    assert np.std(half - full) < 0.2 * TOLERANCE
 
 
 def test_shipping_replaces_one_entry(tmp_path: Path) -> None:

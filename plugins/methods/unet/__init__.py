@@ -28,6 +28,7 @@ class Network(Method):
     paper = "Mohan et al., ICLR 2020; Zhang, Zuo and Zhang, IEEE TIP 2018"
     family = "learned"
     card = CARD
+    precisions = ("float32", "bfloat16")
 
     strength: Annotated[
         float, Slider(0.0, 3.0, "×", "Noise to remove, as a multiple of the noise model's.")
