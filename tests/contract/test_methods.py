@@ -114,6 +114,7 @@ def render(
     cancelled: Any = lambda: False,
 ) -> Array:
     desk = Desk(cache=Cache(1 << 28), threads=threads, tile=tile)
+    desk.roster.pin_precision("float32")  # not the one that a busy machine takes for the faster
     renderer = Renderer(image, noise, Recipe((Step(method),)), desk, cancelled)
     return assemble(renderer, region or Region.whole(image.height, image.width))
 
@@ -336,6 +337,7 @@ def test_run_leaves_its_input_alone(method: Method) -> None:
 def test_before_is_the_input(method: Method) -> None:
     image, noise, _ = made("bayer", 70, 61)
     desk = Desk(cache=Cache(1 << 28), threads=1)
+    desk.roster.pin_precision("float32")
     renderer = Renderer(image, noise, Recipe((Step(method),)), desk)
     for tile in renderer.tiles(Region.whole(70, 61)):
         if isinstance(tile, Tile):
