@@ -28,6 +28,7 @@ from core.options import Usage, make_desk, make_recipe, open_file, parser, targe
 from core.precision import FULL
 from core.recipe import BadRecipe, Recipe
 
+MANY = 8  # channels; of more not each is printed
 OK, FAILED, USAGE, SOME, INTERRUPTED = 0, 1, 2, 3, 130
 
 
@@ -121,15 +122,30 @@ def _noise(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(noise_report(found), ensure_ascii=False))
         return OK
-    for c in found.channels:
-        low, high = c.read_range or (None, None)
-        read = "can't tell" if low is None else f"{c.read:.4g} (between {low:.4g} and {high:.4g})"
-        print(f"{c.name}: gain {c.gain:.4g}, read noise {read}: {c.verdict}. {c.why}")
+    for line in noise_words(found):
+        print(line)
     return OK
 
 
+def noise_words(found: Measured) -> list[str]:
+    """A measurement in words, a line each."""
+    lines = [found.summary] if found.summary else []
+    if len(found.channels) > MANY:
+        verdicts = [c.verdict for c in found.channels]
+        counts = ", ".join(f"{verdicts.count(v)} {v}" for v in dict.fromkeys(verdicts))
+        lines.append(f"{len(verdicts)} bands: {counts} (each of them: --json).")
+    elif found.summary or not isinstance(found.model, PoissonGaussian):
+        lines += [f"{c.verdict}: {c.why}" for c in found.channels]
+    else:
+        for c in found.channels:
+            low, high = c.read_range or (None, None)
+            read = f"{c.read:.4g} (between {low:.4g} and {high:.4g})" if low else "can't tell"
+            lines.append(f"{c.name}: gain {c.gain:.4g}, read noise {read}: {c.verdict}. {c.why}")
+    return [*lines, *found.notes]
+
+
 def noise_report(found: Measured) -> dict[str, Any]:
-    """A measurement as `sordino noise --json` prints it: var = gain * signal + read**2."""
+    """A measurement as `sordino noise --json` prints it; `noise` is what `--noise FILE` reads."""
     channels = [
         {
             "name": c.name,
@@ -141,7 +157,17 @@ def noise_report(found: Measured) -> dict[str, Any]:
         }
         for c in found.channels
     ]
-    return {"model": found.model.kind, "channels": channels, "unit": "stored values above black"}
+    pattern = found.pattern
+    return {
+        "model": found.model.kind,
+        "noise": noise_text.to_json(found.model),
+        "verdict": found.verdict,
+        "summary": found.summary,
+        "notes": list(found.notes),
+        "channels": channels,
+        "correlation": pattern and {"size": pattern.size, "at_lags": pattern.correlation},
+        "unit": "stored values above black",
+    }
 
 
 def _measured(image: Image) -> Measured:

@@ -11,7 +11,7 @@ import numpy as np
 
 from core.desk import Desk
 from core.image import Cfa, Image, Levels
-from core.noise.model import PoissonGaussian
+from core.noise.model import PoissonGaussian, Rician, Speckle
 from core.recipe import Recipe, Step
 from core.render import Renderer
 from core.tiles import Region
@@ -32,6 +32,8 @@ def main() -> int:
         for image in (raw, grey):
             for _ in Renderer(image, noise, Recipe((Step(method()),)), desk).tiles(whole):
                 pass
+    for curve in (Rician(1.0).curve(0), Speckle().curve(0)):
+        curve.inverse(curve.forward(grey.pixels[...].astype(np.float32)))
     desk.close()
     return 0
 

@@ -1,9 +1,10 @@
-"""The noise of the picture: numbers, verdict, mean-variance plot; measured, picked or typed."""
+"""The noise of the picture: its model, verdict and what it rests on; measured, picked or typed."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 
 import numpy as np
 from PySide6.QtCore import Qt, Signal
@@ -18,15 +19,17 @@ from PySide6.QtWidgets import (
 )
 
 from core.method import Control
-from core.noise.measured import CANNOT_TELL, DOUBTFUL, GOOD, ChannelFit, Measured
+from core.noise.measured import CANNOT_TELL, DOUBTFUL, GOOD, ChannelFit, Chart, Measured
 from core.noise.model import Noise, PoissonGaussian
 from gui import theme
 from gui.controls import NumberEdit
+from gui.noise_fields import HELP, Field, changed, fields, typical
 from gui.numbers import text
-from gui.plots import SYMBOLS, Curve, Dots, Plot, Sketch, channel_color, mark
+from gui.plots import SYMBOLS, Curve, Dots, Plot, Sketch, channel_color, mark, steps
 from gui.turns import Turns
 
 BY_HAND = "by hand"
+PIXELS = ("Sigma", "Level", "Magnitude", "Level less mean")  # axes in the unit of the pixels
 ICONS = {
     GOOD: "circle-check",
     DOUBTFUL: "triangle-alert",
@@ -60,24 +63,39 @@ class Verdict(QWidget):
 
 
 class ChannelRow:
-    """The widgets of one channel in the table."""
+    """The widgets of one channel in the table: a number each, the verdict, the range below."""
 
-    def __init__(self, panel: NoisePanel, grid: QGridLayout, line: int, name: str) -> None:
+    def __init__(
+        self, panel: NoisePanel, grid: QGridLayout, line: int, name: str, parts: Sequence[Field]
+    ) -> None:
         self.name = name
         self.label = QLabel(mark(name))
-        self.gain = self._edit(panel, "gain", f"Gain {name}")
-        self.read = self._edit(panel, "read", f"Read noise {name}")
+        self.label.setVisible(bool(name))
+        self.edits = [self._edit(panel, field, f"{field.label} {name}".strip()) for field in parts]
         self.range = QLabel()
         self.range.setProperty("role", "soft")
-        self.range.setToolTip("Where the true read noise lies, as far as this picture can tell")
+        self.range.setToolTip("Where the true value lies, as far as this picture can tell")
         self.range.setAlignment(Qt.AlignmentFlag.AlignRight)
         self.verdict = Verdict()
-        for column, part in enumerate((self.label, self.gain, self.read, self.verdict)):
+        for column, part in enumerate((self.label, *self.edits, self.verdict)):
             grid.addWidget(part, line, column)
-        grid.addWidget(self.range, line + 1, 1, 1, 2)
+        grid.addWidget(self.range, line + 1, 1, 1, len(self.edits))
 
-    def _edit(self, panel: NoisePanel, what: str, label: str) -> NumberEdit:
-        edit = NumberEdit(Control(what, label, "float", 0.0, 0.0, 1e12, panel.unit))
+    @property
+    def gain(self) -> NumberEdit:
+        """The first number."""
+        return self.edits[0]
+
+    @property
+    def read(self) -> NumberEdit:
+        """The last number."""
+        return self.edits[-1]
+
+    def _edit(self, panel: NoisePanel, field: Field, label: str) -> NumberEdit:
+        unit = panel.unit if field.in_pixels else ""
+        edit = NumberEdit(
+            Control(field.label.lower(), label, "float", 0.0, field.minimum, field.maximum, unit)
+        )
         edit.setMinimumWidth(edit.width() * 3 // 4)
         edit.setMaximumWidth(edit.width() * 3 // 2)
         edit.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -85,21 +103,26 @@ class ChannelRow:
         edit.stepped.connect(lambda steps: panel.nudge(edit, steps))
         return edit
 
-    def set_value(self, gain: float, read: float, fit: ChannelFit | None) -> str:
-        """Show the numbers and what the measurement says of them; returns the sentence."""
-        self.gain.set_value(gain)
-        self.read.set_value(read)
-        unit = self.gain.control.unit
+    def set_value(self, values: Sequence[float], fit: ChannelFit | None, own: bool) -> str:
+        """Show the numbers and what the measurement says of them; returns the sentence.
+
+        `own`: they are what was measured.
+        """
+        for edit, value in zip(self.edits, values, strict=True):
+            edit.set_value(value)
+        unit = self.read.control.unit or self.gain.control.unit
         self.range.setVisible(fit is not None)
         if fit is None:
-            word = "" if math.isnan(gain) else BY_HAND
+            word = "" if math.isnan(values[0]) else BY_HAND
             self.verdict.set_value(word, "Nothing was measured in this picture.")
             return ""
         low, high = fit.read_range or (0.0, 0.0)
         span = f"{text(low)} … {text(high, unit)}" if fit.read_range else CANNOT_TELL
         self.range.setText(f"range: {span}")
-        if (gain, read) != (fit.gain, fit.read):
+        if not own:
             why = f"Measured: gain {text(fit.gain, unit)}, read noise {text(fit.read, unit)}."
+            if not self.name:
+                why = f"Measured: sigma {text(fit.read, unit)}."
             self.verdict.set_value(BY_HAND, why)
             return why
         self.verdict.set_value(fit.verdict, fit.why)
@@ -107,17 +130,19 @@ class ChannelRow:
 
 
 class NoisePanel(QWidget):
-    """var = gain * signal + read², a row a channel. Shows what set_value tells."""
+    """The numbers of the noise model, a row a channel. Shows what set_value tells."""
 
     measureRequested = Signal()
     pickToggled = Signal(bool)  # the user wants to draw a flat area, or no longer
     lockToggled = Signal(bool)
-    modelEdited = Signal(object)  # PoissonGaussian
+    modelEdited = Signal(object)  # Noise
 
     def __init__(self) -> None:
         super().__init__()
         self.unit = "DN"
         self.rows: list[ChannelRow] = []
+        self._noise: Noise = PoissonGaussian((0.0,), (0.0,))
+        self._built: tuple[tuple[str, ...], tuple[str, ...], str] = (), (), ""
         self.source = QLabel()
         self.source.setWordWrap(True)
         self.why = QLabel()
@@ -174,22 +199,35 @@ class NoisePanel(QWidget):
         `channels` has a letter a row (default: the measured channels), `unit` is that of the
         pixels. None: nothing is known yet.
         """
-        model = noise if isinstance(noise, PoissonGaussian) else None
+        plain = noise is None or isinstance(noise, PoissonGaussian)
         fits: Sequence[ChannelFit | None] = measured.channels if measured else ()
         names = channels or "".join(fit.name[:1] for fit in fits if fit) or "Y"
-        if names != "".join(one.name for one in self.rows) or unit != self.unit:
+        self._noise = noise or PoissonGaussian((0.0,), (0.0,))
+        if not plain:
+            names = ("",)
+            fits = (_whole(measured),) if measured else ()
+        heads = tuple(field.label for field in fields(self._noise))
+        if (tuple(names), heads, unit) != self._built:
             self.unit = unit
-            self._build(names)
-        self._table.setEnabled(model is not None)
+            self._build(tuple(names), heads)
+        self._table.setEnabled(noise is not None)
         known = f"Noise model: {source}" if source else "Noise model"
-        self.source.setText(known if model else "The noise was not measured yet.")
+        self.source.setText(known if noise else "The noise was not measured yet.")
+        self.source.setToolTip(HELP.get(noise.kind, "") if noise else "")
         said: dict[str, list[str]] = {}
         for at, one in enumerate(self.rows):
-            gain, read = model.of(at) if model else (math.nan, math.nan)
             fit = fits[at] if at < len(fits) else None
-            said.setdefault(one.set_value(gain, read, fit), []).append(one.name)
-        self._explain(said)
-        self._plot(model, measured, names)
+            values = tuple(field.value for field in fields(self._noise, at))
+            own = values == (fit.gain, fit.read) if plain and fit else noise == _model(measured)
+            values = values if noise else (math.nan,) * len(values)
+            said.setdefault(one.set_value(values, fit, own), []).append(one.name)
+        self._explain(said, measured)
+        if plain and (measured is None or measured.chart is None):
+            self._plot(noise, measured, names)
+        else:
+            self.plot.draw(
+                _sketch(measured.chart, self.unit) if measured and measured.chart else None
+            )
 
     def set_locked(self, on: bool) -> None:
         """Show whether the model is kept; while it is, it cannot be changed."""
@@ -198,9 +236,8 @@ class NoisePanel(QWidget):
         self.lock.setText("Locked" if on else "Lock")
         for part in (self.measure, self.pick):
             part.setEnabled(not on)
-        for one in self.rows:
-            one.gain.setReadOnly(on)
-            one.read.setReadOnly(on)
+        for edit in (edit for one in self.rows for edit in one.edits):
+            edit.setReadOnly(on)
 
     def set_picking(self, on: bool) -> None:
         """Show whether the next rectangle drawn in the picture is the flat area."""
@@ -208,9 +245,9 @@ class NoisePanel(QWidget):
 
     def tell(self) -> None:
         """Say the model that the fields show now."""
-        gain = tuple(one.gain.value for one in self.rows)
-        read = tuple(one.read.value for one in self.rows)
-        self.modelEdited.emit(PoissonGaussian(gain, read))
+        values = tuple(edit.value for one in self.rows for edit in one.edits)
+        with suppress(ValueError):  # numbers that make no model: the old one stays
+            self.modelEdited.emit(changed(self._noise, values))
 
     def nudge(self, edit: NumberEdit, steps: int) -> None:
         """A step is 2 %: of nothing, nothing."""
@@ -221,34 +258,44 @@ class NoisePanel(QWidget):
         self.set_locked(on)
         self.lockToggled.emit(on)
 
-    def _build(self, names: str) -> None:
+    def _build(self, names: tuple[str, ...], heads: tuple[str, ...]) -> None:
+        self._built = names, heads, self.unit
         table = QWidget()
         grid = QGridLayout(table)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setHorizontalSpacing(6)
         grid.setVerticalSpacing(3)
-        for column, words in enumerate(("", "Gain", "Read noise", "Fit")):
+        for column, words in enumerate(("", *heads, "Fit")):
             head = QLabel(words)
             head.setProperty("role", "soft")
-            if column in (1, 2):
+            if 0 < column <= len(heads):
                 head.setAlignment(Qt.AlignmentFlag.AlignRight)
+                grid.setColumnStretch(column, 1)
             grid.addWidget(head, 0, column)
-        grid.setColumnStretch(1, 1)
-        grid.setColumnStretch(2, 1)
-        self.rows = [ChannelRow(self, grid, 1 + 2 * at, name) for at, name in enumerate(names)]
+        parts = fields(self._noise)
+        self.rows = [
+            ChannelRow(self, grid, 1 + 2 * at, name, parts) for at, name in enumerate(names)
+        ]
         self._column.replaceWidget(self._table, table)
+        self._table.hide()
         self._table.deleteLater()
         self._table = table
         self.set_locked(self.lock.isChecked())
 
-    def _explain(self, said: dict[str, list[str]]) -> None:
+    def _explain(self, said: dict[str, list[str]], measured: Measured | None) -> None:
         who = {why: f"{', '.join(names)}: " for why, names in said.items() if why}
         lines = [(name if len(self.rows) > 1 else "") + why for why, name in who.items()]
+        if measured:
+            lines = [*([measured.summary] if measured.summary else []), *lines, *measured.notes]
         self.why.setText("\n".join(lines))
         self.why.setVisible(bool(lines))
 
-    def _plot(self, model: PoissonGaussian | None, measured: Measured | None, names: str) -> None:
-        if model is None or measured is None or not any(one.points for one in measured.channels):
+    def _plot(self, model: Noise | None, measured: Measured | None, names: Sequence[str]) -> None:
+        if (
+            not isinstance(model, PoissonGaussian)
+            or measured is None
+            or not any(one.points for one in measured.channels)
+        ):
             self.plot.draw(None)
             return
         marks: list[Curve | Dots] = []
@@ -279,3 +326,34 @@ def _scatter(name: str, fit: ChannelFit) -> Dots:
 def _line(name: str, gain: float, read: float, right: float, dotted: bool = False) -> Curve:
     ends = np.array([0.0, right])
     return Curve(ends, gain * ends + read**2, channel_color(name), dotted=dotted)
+
+
+def _model(measured: Measured | None) -> Noise | None:
+    return measured.model if measured else None
+
+
+def _whole(measured: Measured) -> ChannelFit:
+    """One fit for the whole of a measurement in one row."""
+    first, sigma = measured.channels[0], typical(measured.model)
+    if len(measured.channels) == 1:
+        return first
+    good = sum(fit.verdict == GOOD for fit in measured.channels)
+    why = f"{good} of {len(measured.channels)} bands or slices are measured well."
+    return ChannelFit("", 0.0, sigma, None, measured.verdict, why)
+
+
+def _sketch(chart: Chart, unit: str) -> Sketch:
+    """A chart of a measurement as the plot draws it; bars are steps."""
+    color, fitted = channel_color("Y"), channel_color("G")
+    x, y = np.array(chart.points, np.float64).reshape(-1, 2).T
+    line = np.array(chart.line, np.float64).reshape(-1, 2).T
+    marks: list[Curve | Dots] = []
+    if chart.bars and len(x) > 1:
+        half = (x[1] - x[0]) / 2
+        marks.append(steps(np.append(x - half, x[-1] + half), y, color, width=1.0, fill=0.25))
+    elif len(x):
+        marks.append(Dots(x, y, color, "●", 5.0 if len(x) > 50 else 8.0, 0.6))
+    if line.size:
+        marks.append(Curve(line[0], line[1], fitted if chart.bars else color))
+    x_axis, y_axis = ((n, u or unit if n in PIXELS else u) for n, u in (chart.x, chart.y))
+    return Sketch(tuple(marks), x_axis, y_axis)

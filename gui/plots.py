@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QRectF, Qt
+from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QShowEvent
 from PySide6.QtWidgets import QLabel, QStackedLayout, QWidget
 
@@ -95,6 +95,14 @@ class Plot(QWidget):
         self._stack = QStackedLayout(self)
         self._stack.addWidget(self._words)
         self._empty = empty
+
+    def sizeHint(self) -> QSize:
+        """Qt: what there is room for in a dock; pyqtgraph's own wish would be cut off there."""
+        return QSize(240, 190)
+
+    def hasHeightForWidth(self) -> bool:
+        """Qt: any height will do, whatever the words in it would take."""
+        return False
 
     def set_library(self, library: Any) -> None:
         """The module pyqtgraph is there."""

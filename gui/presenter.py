@@ -98,7 +98,10 @@ class Presenter:
     def _show_noise(self) -> None:
         d = self._w.session.document
         if d is not None:
-            self._w.noise.set_value(d.noise, d.measured, d.origin.value, d.image.channels)
+            scale = d.image.meta.get("scale")
+            unit = scale[2] if scale and scale[0] == 1 and scale[2] else "DN"
+            channels = d.image.channels
+            self._w.noise.set_value(d.noise, d.measured, d.origin.value, channels, unit)
             self._w.noise.set_locked(d.locked)
             self._w.actions_by_id["lock"].setChecked(d.locked)
 

@@ -266,7 +266,9 @@ def measure_ct(image: Image, area: Region) -> Measured | None:
     verdict, why = _ct_verdict(sigma, step_of(planes[0]), chosen, share, found is not None)
     reach = (0.93 * sigma, 1.07 * sigma) if verdict == GOOD else None
     fit = ChannelFit("Y", 0.0, sigma, reach, verdict, why)
-    return Measured(model, (fit,), f"Noise of the body: {words}.", note, told, _spreads(chosen))
+    return Measured(
+        model, (fit,), f"Noise of the body: {words}.", note, told, _spreads(chosen, sigma)
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -364,8 +366,12 @@ def _ct_verdict(
     return GOOD, "Neighbouring slices differ by the same in most of the body."
 
 
-def _spreads(found: _Windows) -> Chart:
-    """Sigma of the windows against their level."""
-    step = max(len(found.mean) // 1500, 1)
-    pairs = zip(found.mean[::step].tolist(), np.sqrt(found.variance[::step]).tolist(), strict=True)
-    return Chart("Noise and level of windows", ("Level", ""), ("Sigma", ""), tuple(pairs))
+def _spreads(found: _Windows, sigma: float) -> Chart:
+    """Sigma of the windows against their level, edges left out, and the sigma of the body."""
+    spread = np.sqrt(found.variance)
+    shown = spread < 4 * sigma
+    step = max(np.count_nonzero(shown) // 1500, 1)
+    level, spread = found.mean[shown][::step], spread[shown][::step]
+    pairs = zip(level.tolist(), spread.tolist(), strict=True)
+    ends = (float(level.min()), sigma), (float(level.max()), sigma)
+    return Chart("Noise and level of windows", ("Level", ""), ("Sigma", ""), tuple(pairs), ends)

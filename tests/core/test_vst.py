@@ -230,3 +230,25 @@ def test_log_speckle_is_as_strong_everywhere() -> None:
     parts = stored.reshape(300, 3, 300)
     np.testing.assert_allclose(parts.std(axis=(0, 2)), 12, rtol=0.03)
     np.testing.assert_allclose(parts.mean(axis=(0, 2)), [60, 120, 200], atol=0.3)
+
+
+@pytest.mark.parametrize("what", ["rician:5", "map.npy", "bands.txt", "report.json"])
+def test_the_command_line_takes_every_model(
+    what: str, tmp_path: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from core.cli import main
+
+    cube = magnitude(np.full((6, 40, 40), 30.0), 5, np.random.default_rng(0))
+    np.save(tmp_path / "in.npy", cube)
+    np.save(tmp_path / "map.npy", np.full((5, 5), 4, np.float32))
+    (tmp_path / "bands.txt").write_text("1 2 3, 4\n5 6")
+    assert main(["noise", "--json", str(tmp_path / "in.npy")]) == 0
+    (tmp_path / "report.json").write_text(capsys.readouterr().out)
+    noise = str(tmp_path / what) if "." in what else what
+    out = str(tmp_path / "out.npy")
+    given = ["denoise", str(tmp_path / "in.npy"), "-o", out, "--axes", "byx", "--method", "fast"]
+    assert main([*given, "--noise", noise, "--json", "--device", "cpu"]) == 0
+    told = json.loads(capsys.readouterr().out)["noise"]
+    assert told["model"] in ("rician", "mapped", "per-slice", "poisson-gaussian")
+    assert np.load(out).std() < cube.std()
+    assert main([*given, "--overwrite", "--noise", "odd:3"]) == 2

@@ -5,13 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
-from core.noise.measured import CANNOT_TELL, DOUBTFUL, GOOD, ChannelFit, Measured
-from core.noise.model import PoissonGaussian
-from gui import theme
+from core.noise.measured import CANNOT_TELL, DOUBTFUL, GOOD, ChannelFit, Chart, Measured
+from core.noise.model import LogSpeckle, Mapped, PoissonGaussian, Rician, Sliced, Speckle
+from gui import frame, theme
+from gui.noise_fields import changed, fields, typical
 from gui.noise_panel import NoisePanel
 from gui.plots import Curve
 
@@ -144,3 +146,65 @@ def test_importing_the_panels_imports_no_heavy_library():
 def test_it_fits_a_narrow_dock(panel):
     panel.set_value(MODEL, Measured(MODEL, FITS), "measured from this image")
     assert panel.minimumSizeHint().width() <= 320
+
+
+def one(model, sigma):
+    fit = ChannelFit("Y", 0.0, sigma, (0.9 * sigma, 1.1 * sigma), GOOD, "It fits.")
+    chart = Chart("Law", ("Magnitude", ""), ("Density", ""), ((0, 1), (1, 3)), ((0, 1),), True)
+    return Measured(model, (fit,), "Rician noise.", ("It is correlated.",), None, chart)
+
+
+def test_magnitudes_have_a_sigma_and_coils(panel, qtbot):
+    model = Rician(12.0, 4)
+    panel.set_value(MODEL, Measured(MODEL, FITS))
+    panel.set_value(model, one(model, 12.0), "measured from this image", "Y", "")
+    (row,) = panel.rows
+    assert [edit.control.label.strip() for edit in row.edits] == ["Sigma", "Coils"]
+    assert [edit.text() for edit in row.edits] == ["12", "4"]
+    assert row.verdict.word.text() == GOOD
+    for words in ("Rician noise.", "It fits.", "It is correlated."):
+        assert words in panel.why.text()
+    assert panel.plot.sketch.x == ("Magnitude", "")
+    with qtbot.waitSignal(panel.modelEdited) as told:
+        row.gain.setFocus()
+        QTest.keyClicks(row.gain, "15")
+        QTest.keyClick(row.gain, Qt.Key.Key_Return)
+    assert told.args == [Rician(15.0, 4)]
+    panel.set_value(told.args[0], one(model, 12.0), "typed", "Y", "")
+    assert row.verdict.word.text() == "by hand"
+    assert "Measured: sigma 12" in panel.why.text()
+
+
+def test_bands_have_one_row_that_scales_them_all(panel, qtbot):
+    model = Sliced(tuple(PoissonGaussian((0.0,), (float(s),)) for s in (1, 2, 6)), "b")
+    fits = tuple(ChannelFit(f"band {n}", 0.0, 1.0, None, GOOD, "Fine.") for n in range(3))
+    panel.set_value(model, Measured(model, fits, "Noise of 3 bands."), channels="Y")
+    (row,) = panel.rows
+    assert row.gain.text() == "2 DN"
+    assert "3 of 3 bands" in panel.why.text()
+    with qtbot.waitSignal(panel.modelEdited) as told:
+        row.gain.setFocus()
+        QTest.keyClicks(row.gain, "4")
+        QTest.keyClick(row.gain, Qt.Key.Key_Return)
+    assert [m.read[0] for m in told.args[0].models] == [2, 4, 12]
+
+
+def test_every_kind_can_be_typed():
+    field = Mapped(PoissonGaussian((0.0,), (1.0,)), np.full((2, 2), 3.0, np.float32))
+    for model in (MODEL, Rician(3.0, 2), Speckle(4.0), LogSpeckle(5.0), field):
+        rows = 3 if model is MODEL else 1
+        values = [f.value for row in range(rows) for f in fields(model, row)]
+        assert changed(model, tuple(values)) == model
+    assert typical(changed(field, (6.0,))) == 6
+
+
+def test_the_plot_is_whole_in_a_dock(qtbot, qapp):
+    theme.apply(qapp)
+    panel = NoisePanel()
+    page = frame.scrolled(panel)
+    qtbot.addWidget(page)
+    page.resize(346, 480)
+    page.show()
+    panel.set_value(MODEL, Measured(MODEL, FITS), "measured from this image")
+    qtbot.waitUntil(lambda: panel.height() <= page.viewport().height())
+    assert panel.plot.geometry().bottom() <= page.viewport().height()
