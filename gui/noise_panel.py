@@ -70,7 +70,6 @@ class ChannelRow:
     ) -> None:
         self.name = name
         self.label = QLabel(mark(name))
-        self.label.setVisible(bool(name))
         self.edits = [self._edit(panel, field, f"{field.label} {name}".strip()) for field in parts]
         self.range = QLabel()
         self.range.setProperty("role", "soft")
@@ -79,6 +78,7 @@ class ChannelRow:
         self.verdict = Verdict()
         for column, part in enumerate((self.label, *self.edits, self.verdict)):
             grid.addWidget(part, line, column)
+        self.label.setVisible(bool(name))  # not before: without a parent it would be a window
         grid.addWidget(self.range, line + 1, 1, 1, len(self.edits))
 
     @property
