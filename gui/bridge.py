@@ -222,11 +222,15 @@ class Bridge(QObject):
         """Another question: what is still on its way to the old slice is not heard any more."""
         for across in planes:
             self._viewer.turn(across)
+        idle = self._after is None
         if self._after is not None:
             self._after.stop()
         self._after, self._after_shown, self._stages = None, True, []
         self._before()
-        self._after_soon()
+        if idle:
+            self._wish()  # what was computed already is there at once
+        else:
+            self._after_soon()
 
     def _before(self) -> None:
         d = self._session.document
