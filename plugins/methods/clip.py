@@ -10,7 +10,7 @@ import numpy as np
 from core.image import Array, Image
 from core.method import Choice, Context, Method, Needs, Planes, Slider
 
-SEARCH = 16  # pixels, within a frame
+SEARCH = 10  # pixels, within a frame: other frames give enough to average
 LEFT = 0.1  # of the noise's variance in a cleaned frame
 
 
@@ -31,7 +31,7 @@ class Clip(Method):
     strength: Annotated[
         float, Slider(0.0, 3.0, "×", "Speckle to remove, as a multiple of the noise model's.")
     ] = 1.0
-    frames: Annotated[int, Slider(0, 6, "", "Frames before and after that help: costs time.")] = 3
+    frames: Annotated[int, Slider(0, 6, "", "Frames before and after that help: costs time.")] = 4
     within: Annotated[
         bool, Choice("Clean each frame by itself first; off, speckle keeps its look.")
     ] = True
