@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
-from collections.abc import Callable, Sequence
-from functools import partial
+import time
+from collections.abc import Callable, Iterator, Sequence
 
 from PySide6.QtCore import QObject, QTimer
 
@@ -12,7 +13,7 @@ Call = Callable[[], None]
 
 
 QT = "QtCore", "QtGui", "QtWidgets", "QtSvg", "QtTest", "QtOpenGL", "QtOpenGLWidgets"
-AT_ONCE = 12  # classes of Qt, about 3 ms
+TURN = 0.003  # seconds
 
 
 class Turns(QObject):
@@ -54,17 +55,21 @@ def wake_qt(turns: Turns, then: Call, parts: Sequence[str] = QT) -> None:
     can crash the main thread, which meets one that is half made.
     """
 
-    def module(name: str) -> None:
-        try:
-            found = importlib.import_module(f"PySide6.{name}")
-        except ImportError:  # a smaller Qt: pyqtgraph does without, too
-            return
-        names = dir(found)
-        for at in range(0, len(names), AT_ONCE):
-            turns.add(partial(classes, found, names[at : at + AT_ONCE]))
+    def classes() -> Iterator[object]:
+        for part in parts:
+            with contextlib.suppress(ImportError):  # a smaller Qt: pyqtgraph does without, too
+                module = importlib.import_module(f"PySide6.{part}")
+                for name in dir(module):
+                    yield getattr(module, name, None)
 
-    def classes(found: object, names: list[str]) -> None:
-        for name in names:
-            getattr(found, name, None)
+    left = classes()
 
-    turns.add(*(partial(module, name) for name in parts), lambda: turns.add(then))
+    def some() -> None:
+        end = time.perf_counter() + TURN
+        for _ in left:
+            if time.perf_counter() > end:
+                turns.add(some)
+                return
+        then()
+
+    turns.add(some)
