@@ -17,6 +17,7 @@ from core.image import Image
 from core.noise.blocks import F32, F64, Bools, step_of
 from core.noise.measured import CANNOT_TELL, DOUBTFUL, GOOD, ChannelFit, Chart, Measured
 from core.noise.model import PoissonGaussian, Sliced
+from core.ops.median import median
 from core.spectra import RIDGE, band_noise, moments
 from core.tiles import Region
 
@@ -135,7 +136,7 @@ def _judged(left: F32, sigma: F64, ratio: F64) -> _Found:
             shift = np.where(odd, offsets, 0).astype(np.float32)
             part = part - (shift if axis == 0 else shift[:, None])
         fine = part[np.isfinite(part)]
-        robust[band] = 1.4826 * float(np.median(np.abs(fine - np.median(fine))))
+        robust[band] = 1.4826 * float(median(np.abs(fine - median(fine))))
         outliers[band] = np.mean(np.abs(fine) > 5 * max(robust[band], 1e-30))
         alike[band] = _neighbours_alike(part.reshape(groups, rows, width), robust[band])
     # where lines or outliers stand out, the middle of the residual tells the noise

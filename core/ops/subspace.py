@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from core.image import Array
 from core.method import Planes, is_array
+from core.ops.median import median
 from core.tiles import Region, mirror
 
 F32, F64 = NDArray[np.float32], NDArray[np.float64]
@@ -233,7 +234,7 @@ def _cleaned(
     that are off by themselves, and puts the prediction in their place.
     """
     bands, tall, wide = values.shape
-    mean = np.stack([np.median(one[ok]) for one, ok in zip(values, seen, strict=True)])
+    mean = np.stack([median(one[ok]) for one, ok in zip(values, seen, strict=True)])
     mean = mean.astype(np.float32)
     given = values - mean[:, None, None]
     clean = np.where(seen, given, np.float32(0))
@@ -275,7 +276,7 @@ def _alone(values: F32) -> F32:
 def _spread(rest: Array) -> F32:
     """Standard deviation (B,) of Gaussian values by their median deviation, never 0."""
     flat = np.abs(rest.reshape(len(rest), -1)[:, ::3])
-    found = 1.4826 * np.median(flat, 1)
+    found = 1.4826 * median(flat)
     top = float(found.max())
     return np.maximum(found, 1e-6 * top if top > 0 else 1.0).astype(np.float32)
 
@@ -284,7 +285,7 @@ def _lines(rest: Array, predicted: F32, axis: int) -> F32:
     """Offsets of whole lines along an axis of (B, h, w), in sigmas; 0: none, NaN: a dead line."""
     count = rest.shape[axis]
     sums = _sums(rest, predicted, axis)
-    return _judged(np.median(rest, axis), sums, count)
+    return _judged(median(rest, axis), sums, count)
 
 
 def _sums(rest: Array, predicted: F32, axis: int) -> F64:
@@ -330,7 +331,7 @@ def _refined(
         gone = ~np.isfinite(rest)
         rest[gone] = signal[gone] = 0
         check()
-        across += np.median(rest, 1) * area.height
+        across += median(rest, 1) * area.height
         sums += _sums(rest, signal, 1)
         if width >= LONG:
             left = rest - np.nan_to_num(found.across)[:, None]
