@@ -51,7 +51,7 @@ class Shown:
     proxy: bool = False
     across: str = "z"
     names: tuple[str, ...] = ()  # of what the last step found besides the image
-    range: tuple[float, float] | None = None  # of another layer: the values shown black and white
+    look: Look | None = None  # of another layer: how its numbers are shown
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,7 @@ class ShowAfter:
         canvas = Canvas(image, self.level, look, region)
         for place, pixels in found.items():
             for part, store in canvas.put(place, pixels):
-                yield Shown("after", self.level, part, store, range=look.window)
+                yield Shown("after", self.level, part, store, look=look)
 
     def _plane(self, desk: Desk, cancelled: Stop) -> Iterator[Shown | Progress | Told]:
         """A plane of another pair of axes: the tiles that it cuts, as they come."""

@@ -52,6 +52,7 @@ COMPARE = (
     Command("side", "Side by side", ("4",), "columns-2", "compare"),
     Command("difference", "Difference", ("5",), "contrast", "compare"),
 )
+LAYER = (Command("layer", "Next layer", ("Y",)),)
 ZOOM = (
     Command("fit", "Fit", ("F", "Ctrl+0"), "maximize"),
     Command("full", "100 %", ("Z", "Ctrl+1"), "one-to-one"),
@@ -115,16 +116,38 @@ CUBE = (
     Command("keep_spectrum", "Keep the spectrum", ("K",)),
     Command("protect", "Protect this spectrum", ("T",)),
 )
+CHAIN = (
+    Command("add_step", "Add step…", ("Ctrl+T",), "plus"),
+    Command("duplicate_step", "Duplicate step", ("Ctrl+D",), "copy"),
+    Command("remove_step", "Remove step", ("Ctrl+Del",), "trash-2"),
+    Command("switch_step", "Switch step on or off", ("Ctrl+B",)),
+    Command("earlier_step", "Move step earlier", ("Ctrl+Shift+PgUp",)),
+    Command("later_step", "Move step later", ("Ctrl+Shift+PgDown",)),
+    Command("previous_step", "Previous step", ("Ctrl+PgUp",)),
+    Command("next_step", "Next step", ("Ctrl+PgDown",)),
+)
+MASK = (
+    Command("mask", "Edit mask", ("Q",), "pencil"),
+    Command("mask_rectangle", "Mask: rectangle", ("Ctrl+Alt+R",), "square"),
+    Command("mask_ellipse", "Mask: ellipse", ("Ctrl+Alt+E",), "circle"),
+    Command("mask_polygon", "Mask: polygon", ("Ctrl+Alt+P",), "polygon"),
+    Command("mask_image", "Mask: image…", ("Ctrl+Alt+M",), "image"),
+    Command("mask_subtract", "Mask: cut out", ("Ctrl+Alt+S",), "cut-out"),
+    Command("mask_invert", "Mask: invert", ("Ctrl+Alt+I",), "contrast"),
+    Command("mask_tint", "Mask: show in red", ("Shift+Q",), "eye"),
+    Command("mask_remove", "Mask: remove", ("Ctrl+Alt+Del",)),
+)
 HELP = (Command("keys", "Keyboard shortcuts", ("F1",), "keyboard", needs_image=False),
         Command("about", "About Sordino", (), "info", needs_image=False))  # fmt: skip
 
 MENUS: Mapping[str, tuple[tuple[Command, ...], ...]] = {
     "File": (FILE,),
     "Edit": (EDIT,),
-    "View": (COMPARE, ZOOM, LOOK),
+    "View": (COMPARE, LAYER, ZOOM, LOOK),
     "Scan": (WINDOWS, PLANES, PATIENT),
     "Slices": (STEPS, PLAY),
     "Cube": (CUBE,),
+    "Steps": (CHAIN, MASK),
     "Noise": (NOISE,),
     "Help": (HELP,),
 }

@@ -53,6 +53,7 @@ class Bridge(QObject):
     opened = Signal(object)  # Opened
     methods_loaded = Signal(object)  # Registry
     progressed = Signal(object, str)  # Progress or None (idle), what is running
+    after_shown = Signal(object)  # Shown: what the viewer gets as "after"
     judged = Signal(object, object)  # Region, Statistics
     exported = Signal(object)  # Exported
     told = Signal(object)  # Told: on which device it computes, why there
@@ -102,9 +103,8 @@ class Bridge(QObject):
         d = self._session.document
         if d is None or d.noise is None:
             return
-        self._submit(
-            Export(d.image, d.noise, d.recipe, path, d.look, output), f"export {path}", rank=10
-        )
+        work = Export(d.image, d.noise, d.recipe, path, d.look, output)
+        self._submit(work, f"export {path}", rank=10)
 
     def run(self, work: Work, lane: str, rank: int, receive: Receive) -> Job:
         """Run a Work for somebody else, who hears of every event, on the main thread."""
@@ -234,14 +234,9 @@ class Bridge(QObject):
 
     def _before(self) -> None:
         d = self._session.document
-        wanted = self._missing("before")
-        if d is not None and wanted:
-            for number, (region, level, across) in enumerate(wanted):
-                work = ShowBefore(d.image, region, level, d.look, across)
-                self._submit(work, f"before {number}", rank=-1)
-
-    def _missing(self, layer: str) -> list[Wish]:
-        return missing(self._viewer, self._session.state, layer)
+        if d is not None:
+            for n, (region, level, across) in enumerate(self._missing("before")):
+                self._submit(ShowBefore(d.image, region, level, d.look, across), f"before {n}", -1)
 
     def _after_soon(self) -> None:
         if not self._throttle.isActive():
@@ -261,12 +256,14 @@ class Bridge(QObject):
         self._next_stage()
 
     def _plan(self) -> list[ShowAfter]:
-        d, held = self._session.document, self._session.state.view.held
+        d, view = self._session.document, self._session.state.view
         if d is None:
             return []
-        missing, levels = self._missing("after"), self._viewer.levels
-        cost, threads = self.rates.seconds, self._threads()
-        return stages(d, missing, levels, cost, threads, held, self._blends)
+        lacks, cost, threads = self._missing("after"), self.rates.seconds, self._threads()
+        return stages(d, lacks, self._viewer.levels, cost, threads, view, self._blends)
+
+    def _missing(self, layer: str) -> list[Wish]:
+        return missing(self._viewer, self._session.state, layer)
 
     def _threads(self) -> int:
         """One core is left to the window while a button is down."""
@@ -343,6 +340,7 @@ class Bridge(QObject):
             if job is not self._after:
                 return  # an answer to an older question
             self._after_shown = True
+            self.after_shown.emit(shown)
             self._viewer.put("after", shown.level, shown.region, shown.store, shown.proxy, across)
             if self._outdated:
                 self._viewer.begin("after")  # worth seeing, but nothing is done with it

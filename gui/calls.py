@@ -12,12 +12,14 @@ from gui.viewer import Compare
 if TYPE_CHECKING:
     from gui.window import Window
 
+MASKS = "rectangle", "ellipse", "polygon", "image", "subtract", "invert", "tint", "remove"
 PAN = 120  # logical pixels that an arrow key moves the picture
 
 
 def calls(window: Window) -> dict[str, Callable[..., object]]:
     """What every command of actions.py does."""
     v, s, r, e, d = window.viewer, window.session, window.recipes, window.edits, window.documents
+    k = window.chain
     calls: dict[str, Callable[..., object]] = {
         "open": d.ask, "export": d.export, "close": d.close,
         "queue": window.show_queue, "enqueue": window.enqueue,
@@ -25,7 +27,13 @@ def calls(window: Window) -> dict[str, Callable[..., object]]:
         "quit": window.close, "undo": s.undo, "redo": s.redo, "copy": r.copy,
         "paste": r.paste, "save_preset": r.save_preset,
         "reset": lambda: e.reset(window.registry),
-        "more": partial(e.nudge_amount, 0.05), "less": partial(e.nudge_amount, -0.05),
+        "more": partial(k.nudge_amount, 0.05), "less": partial(k.nudge_amount, -0.05),
+        "add_step": k.ask, "duplicate_step": k.duplicate, "remove_step": k.remove,
+        "switch_step": k.switch_this, "earlier_step": partial(k.shift, -1),
+        "later_step": partial(k.shift, 1), "previous_step": partial(k.next, -1),
+        "next_step": partial(k.next, 1), "layer": window.layer.next,
+        "mask": partial(window.panel.masks.do, "edit"),
+        **{f"mask_{name}": partial(window.panel.masks.do, name) for name in MASKS},
         "fit": v.fit, "full": partial(v.zoom_to, 1.0), "double": partial(v.zoom_to, 2.0),
         "zoom_in": partial(v.zoom_by, 1.25), "zoom_out": partial(v.zoom_by, 0.8),
         "left": partial(v.pan_by, PAN, 0), "right": partial(v.pan_by, -PAN, 0),

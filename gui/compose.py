@@ -15,12 +15,15 @@ from gui.background import Background
 from gui.batch import Batch
 from gui.bridge import Bridge
 from gui.calls import calls
+from gui.chain import Chain
 from gui.clips import Clips
 from gui.cubes import Cubes
 from gui.documents import Documents
 from gui.edits import Edits
 from gui.files import Memory
+from gui.inputs import Fetch
 from gui.inspector import Inspector
+from gui.layer_choice import LayerChoice
 from gui.look_panel import LookPanel
 from gui.machine import Machine
 from gui.monitor import Monitor
@@ -57,13 +60,15 @@ def furnish(
     w.background, w.monitor = Background(bridge, viewer, machine), Monitor(settings)
     w.status = Status(bridge.cancel)
     say, kept = w.status.say, Memory(memory)
-    w.documents = Documents(w, session, viewer, bridge, Recent(settings), kept, say)
+    fetch, recent = Fetch(bridge, say), Recent(settings)
+    w.documents = Documents(w, session, viewer, bridge, recent, kept, fetch, say)
     w.edits = Edits(session, viewer, bridge, say, w.show_picking)
-    w.recipes, w.batch = Recipes(w, session, say), Batch(bridge, w)
+    w.recipes, w.batch = Recipes(w, session, fetch, say), Batch(bridge, w)
     w.slices, w.trouble = Slices(), Trouble(w.pages)
     w.scans = Scans(session, viewer, w.slices, say)
     w.presenter = Presenter(w)
     _place(w)
+    w.chain = Chain(w, session, w.panel, viewer, w.documents, fetch, say)
     w.cubes, w.clips = Cubes(w), Clips(w)
     _connect(w)
     w.presenter.enable()
@@ -75,6 +80,8 @@ def _place(w: Window) -> None:
     w.panel, w.noise, w.look = MethodPanel(), NoisePanel(), LookPanel(w.monitor)
     w.statistics, w.queue = StatisticsPanel(), QueuePanel(w.batch, w.presenter.settings)
     w.inspector, w.quality = Inspector(w.session, w.viewer, w.bridge), QualityPanel()
+    w.layer = LayerChoice(w.session, w.viewer, w.monitor)
+    w.layer.set_action(frame.beside(w.tools, w.actions_by_id["difference"], w.layer))
     w.pages.addWidget(w.viewer)
     w.column.addWidget(w.slices)
     w.setStatusBar(w.status)
@@ -108,8 +115,7 @@ def _connect(w: Window) -> None:
     w.inspector.measured.connect(w.quality.show_quality)
     w.background.said.connect(w.status.say)
     bridge.told.connect(w.status.show_device)
-    w.panel.methodEdited.connect(edits.method)
-    w.panel.amountEdited.connect(edits.amount)
+    bridge.after_shown.connect(w.layer.hear)
     w.noise.measureRequested.connect(bridge.measure)
     w.noise.pickToggled.connect(edits.pick)
     w.noise.lockToggled.connect(edits.lock)

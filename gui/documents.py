@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
@@ -17,6 +18,7 @@ from core.planes import planes
 from core.registry import Registry
 from gui.bridge import Bridge
 from gui.files import Memory
+from gui.inputs import Fetch
 from gui.recent import Recent
 from gui.session import Document, Origin, Session, stack_sizes
 from gui.viewer import Viewer
@@ -37,10 +39,11 @@ class Documents(QObject):
         bridge: Bridge,
         recent: Recent,
         memory: Memory,
+        fetch: Fetch,
         say: Callable[[str], None],
     ) -> None:
         super().__init__(window)
-        self._window, self._say = window, say
+        self._window, self._say, self._fetch = window, say, fetch
         self._session, self._viewer, self._bridge = session, viewer, bridge
         self.recent, self._memory = recent, memory
         self.registry: Registry | None = None
@@ -83,12 +86,21 @@ class Documents(QObject):
             self.open(path)
 
     def _opened(self, opened: Opened) -> None:
+        """First the further images that its remembered recipe needs are opened."""
+        self.remember()  # it may be the same picture once more
+        show = partial(self._show, opened)
+        if paths := self._memory.files(opened.image):
+            self._fetch.get(paths, show, partial(show, {}))
+        else:
+            show({})
+
+    def _show(self, opened: Opened, further: Mapping[str, Image]) -> None:
         assert self.registry is not None  # nothing opens before
         self.remember()
         image = opened.image
         recipe, why = choose(self.registry.methods, image)
         document = Document(image, recipe, look=opened.look)
-        kept = self._memory.load(image, self.registry.methods)
+        kept = self._memory.load(image, self.registry.methods, further)
         if kept is not None:
             document = replace(document, recipe=kept[0])
             if kept[1] is not None:

@@ -6,9 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from core.choose import choose
-from core.method import Method
 from core.noise.model import Noise
-from core.recipe import Recipe, Step
 from core.registry import Registry
 from core.tiles import Region, Span
 from gui.bridge import Bridge
@@ -36,28 +34,6 @@ class Edits:
         self._picking = False
 
     # The document
-
-    def method(self, method: Method, final: bool) -> None:
-        """Other settings, or another method, of the last step."""
-        d = self._session.document
-        if d is not None:
-            earlier, last = d.recipe.steps[:-1], d.recipe.steps[-1:]
-            step = Step(method, last[0].amount, last[0].mask) if last else Step(method)
-            if last and type(last[0].method) is type(method):
-                step = replace(step, inputs=last[0].inputs)
-            self._session.edit(recipe=Recipe((*earlier, step)), final=final)
-
-    def amount(self, amount: float, final: bool) -> None:
-        """Another blend of the last step, 0..1."""
-        d = self._session.document
-        if d is not None:
-            self._session.edit(recipe=d.recipe.with_amount(amount), final=final)
-
-    def nudge_amount(self, by: float) -> None:
-        """A little more or less of it."""
-        d = self._session.document
-        if d is not None:
-            self.amount(round(min(max(d.recipe.amount + by, 0.0), 1.0), 3), True)
 
     def nudge_exposure(self, by: float) -> None:
         """A brighter or darker view."""

@@ -12,7 +12,7 @@ from PySide6.QtCore import QStandardPaths
 from core.image import Image
 from core.method import Method
 from core.noise.model import Noise
-from core.recipe import BadRecipe, Recipe, parse, to_json
+from core.recipe import BadRecipe, Recipe, files, parse, to_json
 
 
 def folder(name: str) -> Path:
@@ -40,14 +40,25 @@ class Memory:
         try:
             text = json.dumps(to_json(recipe, noise))
             self._file(image).write_text(text, "utf-8")
-        except OSError:
+        except (OSError, ValueError):  # or an image of it has no file
             return
 
-    def load(
-        self, image: Image, methods: Mapping[str, type[Method]]
-    ) -> tuple[Recipe, Noise | None] | None:
-        """What was kept, if it can still be used."""
+    def files(self, image: Image) -> tuple[str, ...]:
+        """Further images that are needed for what was kept."""
         try:
-            return parse(self._file(image).read_text("utf-8"), methods)
+            return files(json.loads(self._file(image).read_text("utf-8")))
+        except (OSError, ValueError, RecursionError):
+            return ()
+
+    def load(
+        self,
+        image: Image,
+        methods: Mapping[str, type[Method]],
+        images: Mapping[str, Image] | None = None,
+    ) -> tuple[Recipe, Noise | None] | None:
+        """What was kept, if it can still be used; `images`: those of files()."""
+        load = images.__getitem__ if images else None
+        try:
+            return parse(self._file(image).read_text("utf-8"), methods, load)
         except (OSError, UnicodeDecodeError, BadRecipe):
             return None

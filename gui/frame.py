@@ -37,7 +37,7 @@ def menus(window: QMainWindow, found: Mapping[str, QAction]) -> dict[str, QMenu]
     return made
 
 
-def tool_bar(window: QMainWindow, found: Mapping[str, QAction]) -> None:
+def tool_bar(window: QMainWindow, found: Mapping[str, QAction]) -> QToolBar:
     """The commands that deserve a button."""
     bar = QToolBar("Tools")
     bar.setObjectName("tools")
@@ -47,6 +47,13 @@ def tool_bar(window: QMainWindow, found: Mapping[str, QAction]) -> None:
         for name in group:
             bar.addAction(found[name])
     window.addToolBar(bar)
+    return bar
+
+
+def beside(bar: QToolBar, left: QAction, widget: QWidget) -> QAction:
+    """Put a widget to the right of a command's button; what it is shown and hidden by."""
+    there = bar.actions()
+    return bar.insertWidget(there[there.index(left) + 1], widget)
 
 
 def dock(window: QMainWindow, title: str, names: Sequence[str]) -> QDockWidget:

@@ -22,11 +22,14 @@ def comparison(
     wipe: float,
     gain: float,
     warning: str = "",
+    layer: str = "",
 ) -> None:
     """What is before and what is after, and the line between them.
 
-    `warning`: what is added wherever something denoised is seen.
+    `warning`: what is added wherever something denoised is seen; `layer`: what is seen as "after"
+    where that is no picture.
     """
+    after = layer or "after"
     more = f"  ·  {warning}" if warning else ""
     ink = WARNING if warning else LIGHT
     if shown is Compare.DIFFERENCE:
@@ -35,15 +38,15 @@ def comparison(
         label(painter, area, "before")
     elif shown is not Compare.AFTER:
         label(painter, clips[0], "before")
-        label(painter, clips[1], f"after{more}", True, ink)
+        label(painter, clips[1], f"{after}{more}", True, ink)
         if shown is Compare.WIPE:
             divider(painter, area, wipe)
         elif clips[1].top() > clips[0].top():
             painter.fillRect(QRectF(area.left(), area.center().y() - 0.5, area.width(), 1), SEAM)
         else:
             painter.fillRect(QRectF(area.center().x() - 0.5, area.top(), 1, area.height()), SEAM)
-    elif warning:
-        label(painter, area, f"after{more}", True, ink)
+    elif warning or layer:
+        label(painter, area, f"{after}{more}", True, ink)
 
 
 def loupe(painter: QPainter, left: QRectF, right: QRectF, warning: str = "") -> None:

@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from core.method import Control, Method
 from gui.controls import Combo
+from gui.inputs import InputRows
+from gui.mask_panel import MaskPanel
 from gui.rows import NumberRow, Row, Section, row
+from gui.step_list import StepList
 
 AMOUNT = Control(
     "amount",
@@ -38,7 +41,10 @@ def about(method: type[Method]) -> str:
 
 
 class MethodPanel(QWidget):
-    """Amount, method, settings. Shows what set_recipe_step tells; says what the user changes."""
+    """Steps, amount, method, settings, mask: of the step in hand, which set_recipe_step tells.
+
+    Says what the user changes; chain.py does it.
+    """
 
     methodEdited = Signal(object, bool)  # a method instance; False while a slider is held
     amountEdited = Signal(float, bool)  # 0..1
@@ -59,6 +65,7 @@ class MethodPanel(QWidget):
         inside = QVBoxLayout(card)
         inside.setContentsMargins(10, 8, 10, 6)
         inside.addWidget(self.amount)
+        self.steps, self.inputs, self.masks = StepList(), InputRows(), MaskPanel()
         self.chooser = Combo()
         self.chooser.setAccessibleName("Method")
         self.chooser.activated.connect(self._choose)
@@ -72,11 +79,21 @@ class MethodPanel(QWidget):
         whole = QVBoxLayout(self)
         whole.setContentsMargins(10, 10, 10, 6)
         whole.setSpacing(8)
+        whole.addWidget(self.steps)
         whole.addWidget(card)
         whole.addWidget(self.chooser)
         whole.addWidget(self.assumption)
+        whole.addWidget(self.inputs)
         whole.addWidget(self._area, 1)
-        self._area.setWidget(QWidget())
+        self._settings = QWidget()
+        page = QWidget()
+        self._page = QVBoxLayout(page)
+        self._page.setContentsMargins(0, 0, 0, 0)
+        self._page.setSpacing(4)
+        self._page.addWidget(self._settings)
+        self._page.addWidget(self.masks)
+        self._page.addStretch()
+        self._area.setWidget(page)
 
     def set_methods(self, methods: Mapping[str, type[Method]]) -> None:
         """The methods to choose from, by id, in this order."""
@@ -88,6 +105,7 @@ class MethodPanel(QWidget):
                 self.chooser.count() - 1, about(method), Qt.ItemDataRole.ToolTipRole
             )
         self.chooser.setCurrentIndex(-1)
+        self.steps.set_methods(methods)
         self._show_method(rebuild=True)
 
     def set_recipe_step(self, method: Method | None, amount: float = 1.0) -> None:
@@ -99,6 +117,10 @@ class MethodPanel(QWidget):
         if not self.amount.held:
             self.amount.set_value(round(amount * 100, 4))
         self._show_method(rebuild)
+
+    def show_masks(self) -> None:
+        """Bring the mask's buttons into sight."""
+        QTimer.singleShot(20, lambda: self._area.ensureWidgetVisible(self.masks, 0, 0))
 
     def set_suggestion(self, name: str, value: float | None) -> None:
         """Mark a value on a setting's slider (`amount`: 0..100); the setting itself stays."""
@@ -127,7 +149,8 @@ class MethodPanel(QWidget):
         self.chooser.setToolTip(about(type(method)) if method else "")
         words = type(method).assumption if method else ""
         self.assumption.setText(f"Assumes: {words}")
-        self.assumption.setVisible(bool(words))
+        # of a chain it is in the tooltip only: its settings need the room
+        self.assumption.setVisible(bool(words) and self.steps.list.count() < 2)
         if rebuild:
             self._build()
         values = method.settings() if method else {}
@@ -147,8 +170,11 @@ class MethodPanel(QWidget):
         for title, group in (("Basic", basic), ("Advanced", advanced)):
             if group:
                 column.addWidget(self._section(title, group))
-        column.addStretch()
-        self._area.setWidget(inside)
+        self._page.replaceWidget(self._settings, inside)
+        inside.show()
+        self._settings.hide()
+        self._settings.deleteLater()
+        self._settings = inside
 
     def _section(self, title: str, group: list[Control]) -> Section:
         advanced = title == "Advanced"

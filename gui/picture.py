@@ -64,7 +64,9 @@ class Picture(View):
                 self._logical(Region.whole(2 * frame.box.height, 2 * frame.box.width)).size()
             )
         grey = BACKGROUNDS[self._background]
-        pixels = render(layers, pane.shows, frame, self._screen, self._gain, grey)
+        other = self._other if pane.shows is Compare.AFTER else None
+        screen = other or self._screen
+        pixels = render(layers, pane.shows, frame, screen, self._gain, grey, other is not None)
         if pixels is None:
             return
         height, width = pixels.shape[:2]
@@ -84,8 +86,9 @@ class Picture(View):
             for pane, place in zip(shown, places, strict=False):
                 self._annotate(painter, pane, place)
             overlay.comparison(
-                painter, self.shown, area, clips, self._wipe, self._gain, self._warning
-            )
+                painter, self.shown, area, clips, self._wipe, self._gain, self._warning,
+                self._other_words,
+            )  # fmt: skip
         for _, box in self._boxes()[1:]:
             edge = self._logical(box)
             painter.fillRect(QRectF(edge.left() - 1, edge.top(), 1, edge.height()), overlay.SEAM)
@@ -96,7 +99,9 @@ class Picture(View):
         return annotations.DISCLAIMER if self._notes.medical else ""
 
     def _paint_marks(self, painter: QPainter, pane: Pane) -> None:
-        """The measured areas, and the line across an edge."""
+        """What a tool draws, the measured areas, the line across an edge."""
+        if self.tool:
+            self.tool.paint(painter, pane, self.devicePixelRatioF())
         if pane.across != self._marked:
             return
         second = self._outline if self._drawing == "second" else self._second

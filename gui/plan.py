@@ -8,7 +8,7 @@ from math import prod
 
 from core.recipe import Recipe
 from core.show import ShowAfter
-from gui.session import Document, stack_sizes
+from gui.session import Document, View, stack_sizes
 from gui.wishes import Wish
 
 SLOW = 0.35  # seconds a view may take before a proxy comes first
@@ -24,20 +24,22 @@ def stages(
     levels: Sequence[int],
     cost: Cost,
     threads: int,
-    held: bool,
+    view: View,
     blends: bool,
 ) -> list[ShowAfter]:
     """Works that bring the `missing` regions at their levels, the first to show first.
 
-    `held`: a slider is being dragged, so that slow views stay coarse. `blends`: all that is needed
-    was computed, only its share changes.
+    Slow views stay coarse while a slider of `view` is held. `blends`: all that is needed was
+    computed, only its share changes.
     """
     if d.noise is None or not d.recipe.active.steps:
         return []
     samples = d.image.megapixels / (d.image.height * d.image.width * prod(stack_sizes(d.image)))
     found: list[ShowAfter] = []
     for region, level, across in missing:
-        full = ShowAfter(d.image, d.noise, d.recipe, region, level, d.look, False, threads, across)
+        full = ShowAfter(
+            d.image, d.noise, d.recipe, region, level, d.look, False, threads, across, view.layer
+        )
         size = region.area * samples
         known = cost(d.recipe, size)
         seconds = size / FIRST_GUESS if known is None else known
@@ -46,7 +48,7 @@ def stages(
         if slow:
             found.append(replace(full, level=coarse, coarse=True))
         affordable = level == 1 or seconds < AFFORDABLE  # at 100 % nothing but real pixels will do
-        if not (slow and held) and (affordable or not slow):
+        if not (slow and view.held) and (affordable or not slow):
             found.append(full)
     return found
 

@@ -11,6 +11,7 @@ from core.develop.window import scale
 from core.registry import Registry
 from gui import actions, pointer
 from gui.batch import OVER, Settings, guess
+from gui.chain import shown
 from gui.documents import readable, writable
 from gui.rates import duration
 from gui.session import Document, State
@@ -66,7 +67,7 @@ class Presenter:
             return
         for part, changed in (
             (self._show_look, before.look != d.look),
-            (self._show_step, before.recipe != d.recipe),
+            (self._show_step, shown(old) != shown(new)),
             (self._show_noise, _noise_of(before) != _noise_of(d)),
         ):
             if changed and not self._turns.waits(part):
@@ -89,10 +90,7 @@ class Presenter:
     def _show_step(self) -> None:
         d = self._w.session.document
         if d is not None:
-            step = d.recipe.steps[-1] if d.recipe.steps else None
-            self._w.panel.set_recipe_step(
-                step.method if step else None, step.amount if step else 1.0
-            )
+            self._w.chain.show()
             self._show_cost()
 
     def _show_noise(self) -> None:
@@ -148,7 +146,7 @@ class Presenter:
     def progressed(self, progress: object, what: str) -> None:
         self._w.status.show_progress(progress, what)
         d = self._w.session.document
-        state = self._w.viewer.state_at_view() if d is not None and d.recipe.steps else ""
+        state = self._w.viewer.state_at_view() if d is not None and d.recipe.active.steps else ""
         self._w.status.show_state(state, self._w.viewer.scale if d else 0.0)
         if progress is None:
             self._show_cost()

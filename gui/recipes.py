@@ -10,17 +10,21 @@ from pathlib import Path
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog, QInputDialog, QMenu, QWidget
 
+from core.image import Image
 from core.method import Method
-from core.recipe import BadRecipe, parse, to_json
+from core.recipe import BadRecipe, files, parse, to_json
 from gui.files import folder
-from gui.session import Origin, Session
+from gui.inputs import Fetch
+from gui.session import Document, Origin, Session
 
 
 class Recipes:
     """The document's recipe as text, and back; `say(words, alarm)` tells how it went."""
 
-    def __init__(self, parent: QWidget, session: Session, say: Callable[..., None]) -> None:
-        self._parent, self._session, self._say = parent, session, say
+    def __init__(
+        self, parent: QWidget, session: Session, fetch: Fetch, say: Callable[..., None]
+    ) -> None:
+        self._parent, self._session, self._fetch, self._say = parent, session, fetch, say
         self.methods: Mapping[str, type[Method]] = {}
 
     def text(self) -> str:
@@ -28,12 +32,35 @@ class Recipes:
         d = self._session.document
         if d is None:
             return ""
-        return json.dumps(to_json(d.recipe, d.noise if d.locked else None), indent=1)
+        try:
+            return json.dumps(to_json(d.recipe, d.noise if d.locked else None), indent=1)
+        except ValueError as error:  # an image that has no file
+            self._say(f"The recipe cannot be kept: {error}.", True)
+            return ""
 
     def use(self, text: str) -> None:
-        """Take a recipe over, one undo step."""
+        """Take a recipe over, one undo step; first the images that it names are opened."""
         try:
-            recipe, noise = parse(text, self.methods)
+            data = json.loads(text)
+        except (json.JSONDecodeError, RecursionError):
+            data = None  # parse() finds the words for it
+        document = self._session.document
+        paths = files(data)
+        if not paths:
+            self._take(text, {})
+        elif document is not None:
+            self._fetch.get(paths, partial(self._fetched, document, text))
+
+    def _fetched(self, before: Document, text: str, images: dict[str, Image]) -> None:
+        now = self._session.document
+        if now is not None and now.image is before.image:  # else it was meant for another picture
+            self._take(text, images)
+
+    def _take(self, text: str, images: Mapping[str, Image]) -> None:
+        try:
+            recipe, noise = parse(text, self.methods, images.__getitem__ if images else None)
+            if (d := self._session.document) is not None and recipe.active.steps:
+                recipe.ready(d.image)
         except BadRecipe as error:
             self._say(str(error), True)
             return
@@ -44,8 +71,9 @@ class Recipes:
 
     def copy(self) -> None:
         """To the clipboard, as text."""
-        QGuiApplication.clipboard().setText(self.text())
-        self._say("Settings copied.")
+        if text := self.text():
+            QGuiApplication.clipboard().setText(text)
+            self._say("Settings copied.")
 
     def paste(self) -> None:
         """From the clipboard."""
@@ -78,8 +106,11 @@ class Recipes:
 
     def write(self, path: Path) -> None:
         """Write the recipe to a file."""
+        text = self.text()
+        if not text:
+            return
         try:
-            path.write_text(self.text(), "utf-8")
+            path.write_text(text, "utf-8")
             self._say(f"Written: {path}")
         except OSError as error:
             self._say(f"{path.name} could not be written: {error.strerror}.", True)

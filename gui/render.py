@@ -15,11 +15,18 @@ Screen = Callable[[Array], Array]  # uint16 (h, w, 3) -> uint8 RGB (h, w, 3) for
 
 
 def render(
-    layers: Layers, shows: Compare, frame: Frame, screen: Screen, gain: float, grey: int
+    layers: Layers,
+    shows: Compare,
+    frame: Frame,
+    screen: Screen,
+    gain: float,
+    grey: int,
+    alone: bool = False,
 ) -> Array | None:
     """Pixels (h, w, 4) uint8 in Qt's RGB32 order, `grey` where nothing is known; None if nowhere.
 
-    Where "after" has nothing yet "before" is shown; a difference needs both, at the same binning.
+    Where "after" has nothing yet "before" is shown, unless it is to stand `alone`; a difference
+    needs both, at the same binning.
     """
     import cv2  # here, so that an empty window is painted without it
 
@@ -29,7 +36,7 @@ def render(
         rgb = difference(pixels[0], pixels[1], gain) if pixels else None
     else:
         pixels, missing = layers.draw((shows.value,), level, frame)
-        if shows is Compare.AFTER and (not pixels or missing is not None):
+        if shows is Compare.AFTER and not alone and (not pixels or missing is not None):
             pixels, missing = _filled(layers, level, frame, pixels, missing)
         rgb = screen(pixels[0]) if pixels else None
     if rgb is None:

@@ -14,7 +14,8 @@ from core.image import Image
 from core.noise.measured import Measured
 from core.noise.model import Noise
 from core.planes import cuttable
-from core.recipe import Recipe
+from core.recipe import Recipe, Step
+from core.show import IMAGE
 from core.tiles import Region, Span
 
 NOWHERE = Region(0, 0, 0, 0)
@@ -59,6 +60,9 @@ class View:
     cross: tuple[int, int] = (0, 0)  # row and column that the planes across y and x show
     held: bool = False  # a slider is being dragged
     playing: bool = False  # frames come one after the other: see gui/clips.py
+    step: int = 0  # of the recipe: the one that the panel shows (see State.step)
+    masking: bool = False  # its mask is being edited in the picture
+    layer: str = IMAGE  # of what the last step found: what is shown as "after"
 
     def front_of(self, stack: str, across: str) -> tuple[Span, ...]:
         """The slice that a plane shows, as its regions name it: see planes.reformatted."""
@@ -82,6 +86,17 @@ class State:
 
     document: Document | None = None
     view: View = field(default_factory=View)
+
+    @property
+    def at(self) -> int:
+        """Which step of the recipe is in hand; -1 where there is none."""
+        count = len(self.document.recipe.steps) if self.document else 0
+        return min(self.view.step, count - 1)
+
+    @property
+    def step(self) -> Step | None:
+        """The step in hand: what the panel shows and edits."""
+        return self.document.recipe.steps[self.at] if self.document and self.at >= 0 else None
 
 
 class Session(QObject):
@@ -112,6 +127,7 @@ class Session(QObject):
         view = replace(
             self.state.view, visible=visible, roi=None, second=None, line=None, front=front,
             held=False, playing=False, planes="z", across="z", roi_across="z", cross=cross,
+            step=len(document.recipe.steps) - 1 if document else 0, masking=False, layer=IMAGE,
         )  # fmt: skip
         self._replace(State(document, view))
         self.history_changed.emit()

@@ -5,13 +5,49 @@ The state of the picture's widget that does not depend on an image; view.py adds
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPointF, QRectF, Signal
+from collections.abc import Callable
+from typing import Protocol
+
+from PySide6.QtCore import QPointF, QRectF, Qt, Signal
+from PySide6.QtGui import QKeyEvent, QPainter
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from core.tiles import Region
-from gui.panes import Compare
+from gui.panes import Compare, Pane
 
 BACKGROUNDS = {"black": 0, "grey": 118, "white": 255}  # 118: 18 % of white's light in sRGB
+
+
+class Tool(Protocol):
+    """Draws in the picture with mouse and keys."""
+
+    def grasp(self, point: QPointF, shift: bool) -> Callable[[QPointF], None] | None:
+        """What a drag that begins here does; None where that is the picture's business."""
+        ...
+
+    def release(self) -> None:
+        """The drag is over."""
+        ...
+
+    def double(self, point: QPointF) -> bool:
+        """A double click; was it for the tool?"""
+        ...
+
+    def cursor(self, point: QPointF) -> Qt.CursorShape | None:
+        """The pointer's look at a place; None where that is the picture's business."""
+        ...
+
+    def takes(self, event: QKeyEvent) -> bool:
+        """Is this key for the tool rather than for a command of the window?"""
+        ...
+
+    def key(self, event: QKeyEvent) -> bool:
+        """A key; was it for the tool?"""
+        ...
+
+    def paint(self, painter: QPainter, pane: Pane, ratio: float) -> None:
+        """Over a pane of the picture, in logical pixels."""
+        ...
 
 
 class Showing(QWidget):
@@ -32,6 +68,7 @@ class Showing(QWidget):
         self._marked = "z"  # the plane that areas and line are drawn in
         self._outline: Region | None = None  # the area while it is drawn
         self._pointer: QPointF | None = None
+        self.tool: Tool | None = None  # what has the hand before all else: see mask_tool.py
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMinimumSize(160, 120)
         self.setAccessibleName("Picture")

@@ -39,6 +39,8 @@ class View(Showing):
         self._shown, self._active = "z", "z"  # which are on screen; the one that keys act on
         self._notes = Notes()
         self._screen: Screen = _plain
+        self._other: Screen | None = None  # of "after", where that is another layer
+        self._other_words = ""
         self._fitted = True
         self._asked: list[tuple[Region, int]] = []  # what viewChanged stood for last
 
@@ -141,6 +143,11 @@ class View(Showing):
     def set_screen(self, to_screen: Screen) -> None:
         """Another look (exposure, curve, monitor profile): a repaint and nothing else."""
         self._screen = to_screen
+        self.update()
+
+    def set_other(self, to_screen: Screen | None, words: str = "") -> None:
+        """How "after" is shown where it is another layer, and its name; None: as a picture."""
+        self._other, self._other_words = to_screen, words
         self.update()
 
     def wanted(self, across: str = "") -> list[tuple[Region, int]]:

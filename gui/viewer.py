@@ -24,6 +24,7 @@ from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QWheelEvent
 from PySide6.QtWidgets import QWidget
 
 from core.tiles import Region
+from gui.camera import Frame
 from gui.panes import Compare
 from gui.picture import Picture
 
@@ -112,6 +113,8 @@ class Viewer(Picture):
         if self._drag == self._change_window:
             self.windowDragged.emit(0.0, 0.0, True)
         self._drag = None
+        if self.tool:
+            self.tool.release()
         if self._drawing:
             self._finish_mark()
         self._show_cursor(event.position())
@@ -120,6 +123,8 @@ class Viewer(Picture):
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         """Qt: the whole picture, or 100 % where the pointer is; on the divider, to the middle."""
         if event.button() != Qt.MouseButton.LeftButton:
+            return
+        if self.tool and self.tool.double(event.position()):
             return
         if self._near_divider(event.position()):
             self.wipe = 0.5
@@ -156,6 +161,8 @@ class Viewer(Picture):
 
     def _grasp(self, point: QPointF, shift: bool) -> Callable[[QPointF], None]:
         """What a drag that begins here does."""
+        if self.tool and not self._armed and (drag := self.tool.grasp(point, shift)):
+            return drag
         what = self._armed or ("roi" if shift else "")
         anchor = self.sensor_at(point, self._active) if what else self._opposite(point)
         if anchor:
@@ -267,6 +274,8 @@ class Viewer(Picture):
             self.setCursor(Qt.CursorShape.SizeAllCursor)
         elif self._drag == self._pan:
             self.setCursor(Qt.CursorShape.ClosedHandCursor)
+        elif self.tool and (shape := self.tool.cursor(point)) is not None:
+            self.setCursor(shape)
         elif self._armed or self._drawing or self._opposite(point):
             self.setCursor(Qt.CursorShape.CrossCursor)
         elif near or self._drag == self._move_divider:
@@ -275,8 +284,23 @@ class Viewer(Picture):
             self.unsetCursor()
         self.setToolTip("Drag to compare before and after" if near else "")
 
+    def event(self, event: QEvent) -> bool:
+        """Qt: keys that a tool wants do not become commands of the window."""
+        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.ShortcutOverride:
+            taken = self.tool is not None and self.tool.takes(event)
+            event.setAccepted(taken)
+            if taken:
+                return True
+        return super().event(event)
+
+    def frame_at(self, point: QPointF) -> Frame:
+        """Between sensor and device pixels in the pane under a point."""
+        return self._pane_at(point).view
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Qt: a key that acts while it is held, or Escape."""
+        if self.tool and self.tool.key(event):
+            return
         plain = event.modifiers() in (
             Qt.KeyboardModifier.NoModifier,
             Qt.KeyboardModifier.ShiftModifier,

@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from gui.background import Background
     from gui.batch import Batch
     from gui.bridge import Bridge
+    from gui.chain import Chain
     from gui.clips import Clips
     from gui.cubes import Cubes
     from gui.documents import Documents
     from gui.edits import Edits
     from gui.inspector import Inspector
+    from gui.layer_choice import LayerChoice
     from gui.look_panel import LookPanel
     from gui.monitor import Monitor
     from gui.noise_panel import NoisePanel
@@ -61,6 +63,8 @@ class Window(QMainWindow):
     documents: Documents
     edits: Edits
     recipes: Recipes
+    chain: Chain
+    layer: LayerChoice
     panel: MethodPanel
     look: LookPanel
     noise: NoisePanel
@@ -103,10 +107,10 @@ class Window(QMainWindow):
         menus["File"].insertMenu(self.actions_by_id["export"], self._recent_menu)
         self._recent_menu.aboutToShow.connect(self._fill_recent)
         self.preset_menu = menus["Edit"].addMenu("Presets")
-        frame.tool_bar(self, self.actions_by_id)
+        self.tools = frame.tool_bar(self, self.actions_by_id)
         docks = [frame.dock(self, title, pages) for title, pages in DOCKS.items()]
         self.resizeDocks(docks, [380, 380], Qt.Orientation.Horizontal)
-        self.resizeDocks(docks, [430, 520], Qt.Orientation.Vertical)
+        self.resizeDocks(docks, [540, 410], Qt.Orientation.Vertical)
         menus["View"].addSeparator()
         for dock in docks:
             pages = dock.widget()

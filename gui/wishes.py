@@ -37,8 +37,10 @@ def missing(viewer: Viewer, state: State, layer: str) -> list[Wish]:
 
 
 def turned(old: State, new: State) -> list[str]:
-    """The planes that show another slice now."""
+    """The planes that show another slice now, or another layer."""
     if old.document is None or new.document is None:
         return []
+    if old.view.layer != new.view.layer:
+        return [*"zyx"]
     stack = new.document.image.stack
     return [a for a in "zyx" if old.view.front_of(stack, a) != new.view.front_of(stack, a)]

@@ -330,14 +330,14 @@ def test_another_layer_is_shown_as_numbers() -> None:
         return [each for each in work(on, lambda: False) if isinstance(each, Shown)]
 
     first = shown("image")
-    assert {s.names for s in first} == {("sigma",)} and {s.range for s in first} == {None}
+    assert {s.names for s in first} == {("sigma",)} and {s.look for s in first} == {None}
     CALLS.clear()
     found = shown("sigma")
     assert not CALLS  # it was found with the image
-    (window,) = {s.range for s in found}
-    assert window and window[0] < 3 * 96 < window[1]
-    (other,) = {s.range for s in shown("sigma", Region(0, 0, 20, 20))}
-    assert other == window  # one scale for all that is seen of it
+    (own,) = {s.look for s in found}
+    assert own and own.window and own.window[0] < 3 * 96 < own.window[1]
+    (other,) = {s.look for s in shown("sigma", Region(0, 0, 20, 20))}
+    assert other == own  # one scale for all that is seen of it
     canvas = np.zeros((96, 120, 3), np.uint16)
     for s in found:
         canvas[s.region.slices] = s.store

@@ -18,7 +18,7 @@ from core.tiles import Region
 from gui.export import ExportDialog
 from gui.plan import stages
 from gui.rates import Rates, duration
-from gui.session import Document
+from gui.session import Document, View
 from gui.status import Status
 from gui.wishes import Wish
 
@@ -70,7 +70,9 @@ def test_plan_shows_real_pixels_at_full_size_whatever_they_cost(settings):
     region = Region(0, 0, 1000, 1600)
 
     def plan(level, held=False):
-        found = stages(d, [Wish(region, level)], (1, 2, 4), lambda *_: 1000.0, 0, held, False)
+        found = stages(
+            d, [Wish(region, level)], (1, 2, 4), lambda *_: 1000.0, 0, View(held=held), False
+        )
         return [(work.level, work.coarse) for work in found]
 
     assert plan(1) == [(2, True), (1, False)]
