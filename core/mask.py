@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
@@ -14,33 +15,55 @@ from core.tiles import Region, cut
 
 TURN = 72  # corners of an ellipse
 Weights = NDArray[np.float32]
-FAR = 1e9  # pixels from the origin that a corner may lie
+LEAST = {"rectangle": 2, "ellipse": 2, "polygon": 3, "stroke": 1, "gradient": 2}  # points
+FAR = 1e9  # pixels from the origin that a point may lie
 WIDEST = 4096.0  # pixels of feather
 FINE = 32.0  # feather up to which every pixel is computed; beyond, a coarser grid will do
 
 
 @dataclass(frozen=True)
 class Shape:
-    """An outline in sensor pixels (y, x): corners of a polygon, or two opposite corners.
+    """What part of the picture it covers, by points (y, x) in sensor pixels.
 
-    It adds to what the shapes before it and the mask's image cover, or is cut out of that.
+    Corners of a polygon, two opposite ones of a rectangle or an ellipse; the way of a brush of
+    `width` pixels (a stroke); or where a gradient is still 1 and where it has fallen to 0. It adds
+    to what the shapes before it and the mask's image cover, or is cut out of that.
     """
 
-    kind: Literal["rectangle", "ellipse", "polygon"]
+    kind: Literal["rectangle", "ellipse", "polygon", "stroke", "gradient"]
     points: tuple[tuple[float, float], ...]
     subtract: bool = False
+    width: float = 0.0
 
     def __post_init__(self) -> None:
-        least = 3 if self.kind == "polygon" else 2
-        if self.kind not in ("rectangle", "ellipse", "polygon") or len(self.points) < least:
-            raise ValueError("a mask is of rectangles, ellipses and polygons with their corners")
+        least = LEAST.get(self.kind)
+        if least is None or len(self.points) < least:
+            raise ValueError(f"a mask is of shapes with their points: {', '.join(LEAST)}")
         if not all(len(p) == 2 and (np.abs(p) <= FAR).all() for p in self.points):
-            raise ValueError(f"corners of a mask are pairs of numbers up to {FAR:g}")
+            raise ValueError(f"points of a mask are pairs of numbers up to {FAR:g}")
+        if not (0 < self.width <= FAR if self.kind == "stroke" else self.width == 0):
+            raise ValueError("a stroke of a mask, and nothing else, has a width above 0")
+
+    def coarser(self, level: float) -> Shape:
+        """The same for the picture at 1 / level."""
+        points = tuple((y / level, x / level) for y, x in self.points)
+        return replace(self, points=points, width=self.width / level)
+
+    def share(self, region: Region) -> Weights:
+        """How much of the region's pixels it covers, 0..1, shape (height, width).
+
+        Computed from sensor coordinates alone, so that tiles agree.
+        """
+        if self.kind == "gradient":
+            return _falling(self.points[0], self.points[1], region)
+        if self.kind == "stroke":
+            return _near(self.points, self.width / 2, region)
+        return _inside(self.outline(), region).astype(np.float32)
 
     def outline(self) -> NDArray[np.float64]:
-        """Its corners (y, x), shape (n, 2)."""
+        """Its corners (y, x), shape (n, 2); the points themselves of a stroke or gradient."""
         points = np.asarray(self.points, np.float64)
-        if self.kind == "polygon":
+        if self.kind not in ("rectangle", "ellipse"):
             return points
         (y0, x0), (y1, x1) = points.min(0), points.max(0)
         if self.kind == "rectangle":
@@ -97,7 +120,11 @@ class Mask:
         elif self.shapes and self.shapes[0].subtract:
             found[:] = 1
         for shape in self.shapes:
-            found[_inside(shape.outline() / cell, part)] = 0 if shape.subtract else 1
+            share = shape.coarser(cell).share(part)
+            if shape.subtract:
+                np.minimum(found, 1 - share, out=found)
+            else:
+                np.maximum(found, share, out=found)
         return found
 
     def _coarse(self, region: Region, step: int) -> Weights:
@@ -113,10 +140,7 @@ class Mask:
 
     def coarser(self, level: int, small: Callable[[Image], Image]) -> Mask:
         """The same for the picture at 1 / level; `small` makes its image so small."""
-        shapes = tuple(
-            replace(s, points=tuple((y / level, x / level) for y, x in s.points))
-            for s in self.shapes
-        )
+        shapes = tuple(shape.coarser(level) for shape in self.shapes)
         image = small(self.image) if self.image else None
         return replace(self, shapes=shapes, feather=self.feather / level, image=image)
 
@@ -127,6 +151,7 @@ class Mask:
         shapes = [
             {"kind": s.kind, "points": [list(p) for p in s.points]}
             | ({"subtract": True} if s.subtract else {})
+            | ({"width": s.width} if s.width else {})
             for s in self.shapes
         ]
         path = self.image.path if self.image else None
@@ -140,6 +165,7 @@ class Mask:
                 s["kind"],
                 tuple(cast("Any", tuple(map(float, p))) for p in s["points"]),
                 bool(s.get("subtract")),
+                float(s.get("width", 0)),
             )
             for s in data.get("shapes", ())
         )
@@ -177,10 +203,7 @@ def _between(values: Weights, rows: NDArray[np.float64]) -> Weights:
 
 
 def _inside(outline: NDArray[np.float64], region: Region) -> NDArray[np.bool_]:
-    """Pixels whose centre an outline encloses (even-odd).
-
-    Computed from sensor coordinates alone, so that tiles agree; OpenCV's polygons do not.
-    """
+    """Pixels whose centre an outline encloses (even-odd). OpenCV's polygons differ by tile."""
     turns = np.zeros((region.height, region.width + 1), np.int32)
     for (ya, xa), (yb, xb) in zip(outline, np.roll(outline, -1, 0), strict=True):
         ends = np.clip(np.ceil(np.array([ya, yb]) - 0.5), region.y0, region.y1)
@@ -190,6 +213,37 @@ def _inside(outline: NDArray[np.float64], region: Region) -> NDArray[np.bool_]:
             cols = np.clip(np.ceil(cross - 0.5) - region.x0, 0, region.width).astype(np.intp)
             turns[rows - region.y0, cols] += 1
     return turns[:, :-1].cumsum(1) % 2 == 1
+
+
+def _near(path: Sequence[tuple[float, float]], reach: float, region: Region) -> Weights:
+    """1 for pixels whose centre lies within `reach` of a path, else 0."""
+    found = np.zeros((region.height, region.width), np.float32)
+    for (ya, xa), (yb, xb) in zip(path, path[1:] or path, strict=False):
+        y0, y1 = _centres(min(ya, yb) - reach, max(ya, yb) + reach, region.y0, region.y1)
+        x0, x1 = _centres(min(xa, xb) - reach, max(xa, xb) + reach, region.x0, region.x1)
+        down = (np.arange(y0, y1) + (0.5 - ya))[:, None]
+        right = np.arange(x0, x1) + (0.5 - xa)
+        dy, dx = yb - ya, xb - xa
+        along = np.clip((down * dy + right * dx) / max(dy**2 + dx**2, 1e-12), 0, 1)
+        near = (down - along * dy) ** 2 + (right - along * dx) ** 2 <= reach**2
+        part = found[y0 - region.y0 : y1 - region.y0, x0 - region.x0 : x1 - region.x0]
+        np.maximum(part, near, out=part)
+    return found
+
+
+def _centres(low: float, high: float, first: int, last: int) -> tuple[int, int]:
+    """The pixels from first to last whose centres lie between low and high."""
+    start = min(max(math.ceil(low - 0.5), first), last)
+    return start, max(min(math.floor(high - 0.5) + 1, last), start)
+
+
+def _falling(start: tuple[float, float], stop: tuple[float, float], region: Region) -> Weights:
+    """1 before `start`, 0 behind `stop`, linear between them, the same across."""
+    dy, dx = stop[0] - start[0], stop[1] - start[1]
+    square = max(dy**2 + dx**2, 1e-12)
+    down = ((np.arange(region.y0, region.y1) + 0.5 - start[0]) * (dy / square))[:, None]
+    right = (np.arange(region.x0, region.x1) + 0.5 - start[1]) * (dx / square)
+    return np.asarray(np.clip(1 - down - right, 0, 1), np.float32)
 
 
 def _shades(image: Image, region: Region) -> Weights:

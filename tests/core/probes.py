@@ -5,6 +5,7 @@ Nothing here uses tiles, plans or kernels: the whole image is mirrored, packed a
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from core.cache import Cache
 from core.desk import Desk
 from core.image import Array, Cfa, Image, Levels
-from core.mask import Mask, Shape
+from core.mask import LEAST, Mask, Shape
 from core.method import Choice, Context, Method, Needs, Slider
 from core.noise.model import PoissonGaussian
 from core.ops.planes import Packing, packing
@@ -172,11 +173,14 @@ def regions(draw: st.DrawFn, image: Image) -> Region:
 @st.composite
 def masks(draw: st.DrawFn, height: int, width: int) -> Mask:
     def shape() -> Shape:
-        kind = draw(st.sampled_from(["rectangle", "ellipse", "polygon"]))
+        kind = draw(st.sampled_from([*LEAST]))
         corner = st.tuples(st.floats(-9, height + 9), st.floats(-9, width + 9))
-        count = draw(st.integers(3, 6)) if kind == "polygon" else 2
-        points = tuple(draw(corner) for _ in range(count))
-        return Shape(kind, points, draw(st.booleans()))  # type: ignore[arg-type]
+        more = draw(st.integers(0, 3)) if kind in ("polygon", "stroke") else 0
+        points = tuple(draw(corner) for _ in range(LEAST[kind] + more))
+        if kind == "gradient":  # of some length
+            points = (points[0], (points[0][0] + draw(st.floats(1, 20)), points[1][1]))
+        thick = draw(st.sampled_from([0.7, 3.3, 21.7])) if kind == "stroke" else 0.0
+        return Shape(kind, points, draw(st.booleans()), thick)  # type: ignore[arg-type]
 
     shapes = tuple(shape() for _ in range(draw(st.integers(0, 3))))
     image = None
@@ -256,6 +260,20 @@ def expected(image: Image, method: Local) -> Array:
     return by_hand(image, lambda p: smooth(p, deep, method.halo, method.reach), method.axes_, pad)
 
 
+def _share(shape: Shape, rows: Array, cols: Array) -> Array:
+    """How much of each pixel a shape covers: complex numbers instead of rows and columns."""
+    if shape.kind not in ("stroke", "gradient"):
+        return _odd(shape.outline(), rows, cols)
+    ends, at = [complex(x, y) for y, x in shape.points], cols + 1j * rows
+    found = np.zeros(at.shape)
+    for a, b in itertools.pairwise(ends if len(ends) > 1 else ends * 2):
+        along = ((at - a) / (b - a)).real if a != b else np.zeros(at.shape)
+        if shape.kind == "gradient":
+            return np.clip(1 - along, 0, 1)
+        found = np.maximum(found, abs(at - a - np.clip(along, 0, 1) * (b - a)) <= shape.width / 2)
+    return found
+
+
 def shares(mask: Mask | None, height: int, width: int) -> Array:
     """A mask's weights by hand: corners counted one by one, a blur as the formula says."""
     if mask is None:
@@ -269,7 +287,8 @@ def shares(mask: Mask | None, height: int, width: int) -> Array:
     elif mask.shapes and mask.shapes[0].subtract:
         found[:] = 1
     for shape in mask.shapes:
-        found[_odd(shape.outline(), rows[:, None] + 0.5, cols + 0.5)] = not shape.subtract
+        share = _share(shape, rows[:, None] + 0.5, cols + 0.5)
+        found = np.minimum(found, 1 - share) if shape.subtract else np.maximum(found, share)
     if mask.feather:
         at = np.arange(-np.ceil(2 * mask.feather), np.ceil(2 * mask.feather) + 1)
         kernel = np.exp(-(at**2) / (2 * (mask.feather / 2) ** 2))
