@@ -13,8 +13,9 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core import COMMANDS
 from core.desk import Desk
@@ -22,11 +23,14 @@ from core.format import Output, UnreadableFile, UnwritableFile
 from core.image import Image
 from core.method import Method
 from core.noise import text as noise_text
-from core.noise.measured import Measured
+from core.noise.measured import CANNOT_TELL, Measured
 from core.noise.model import Noise, PoissonGaussian
 from core.options import Usage, make_desk, make_recipe, open_file, parser, targets
 from core.precision import FULL
 from core.recipe import BadRecipe, Recipe
+
+if TYPE_CHECKING:
+    from core.tune import Tuned
 
 MANY = 8  # channels; of more not each is printed
 OK, FAILED, USAGE, SOME, INTERRUPTED = 0, 1, 2, 3, 130
@@ -234,15 +238,21 @@ def _denoise_one(
     from core.job import Export, Exported, Progress, Told
 
     image = open_file(desk, source, args.axes)
-    why = ""
+    why, known = "", True
     if noise is None:
-        noise = _measured(image).model
+        measured = _measured(image)
+        noise, known = measured.model, measured.verdict != CANNOT_TELL
     if not recipe.steps:
         recipe, why = choose(desk.registry.methods, image)
         if args.amount is not None:
             recipe = recipe.with_amount(args.amount)
+    tuned = _tuned(image, noise, recipe, known, desk) if args.tune else None
+    if tuned is not None:
+        last = replace(recipe.steps[-1], method=tuned.method)
+        recipe = Recipe((*recipe.steps[:-1], last))
+    record = (("tuned", tuned.record()),) if tuned else ()
     output = Output(overwrite=args.overwrite, strip=args.strip)
-    work = Export(image, noise, recipe, str(target), output=output)
+    work = Export(image, noise, recipe, str(target), output=output, record=record)
     show = _Bar(f"{Path(source).name} -> {target}")
     done: Exported | None = None
     device, precision = "cpu", FULL
@@ -263,6 +273,7 @@ def _denoise_one(
         "settings": last.settings(),
         "amount": recipe.amount,
         "chosen": why,
+        "tuned": tuned and tuned.record(),
         "noise": noise_text.to_json(noise),
         "device": device,
         "precision": precision,
@@ -270,6 +281,18 @@ def _denoise_one(
         "megapixels_per_second": round(done.rate, 3),
         "peak_memory": _peak(),
     }
+
+
+def _tuned(image: Image, noise: Noise, recipe: Recipe, known: bool, desk: Desk) -> Tuned:
+    """Settings of the last step for this picture; says how long that takes, and what it found."""
+    from core.tune import Tune, Tuned, seconds
+
+    about = seconds(recipe.steps[-1].method, image, desk.threads)
+    print(f"sordino: tuning, about {about:.0f} s", file=sys.stderr)
+    *_, found = Tune(image, noise, recipe, known=known)(desk, lambda: False)
+    assert isinstance(found, Tuned)
+    print(f"sordino: {found.words}", file=sys.stderr)
+    return found
 
 
 def _peak() -> int:

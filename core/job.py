@@ -193,6 +193,7 @@ class Export:
     path: str
     look: Look = field(default_factory=Look)
     output: Output = field(default_factory=Output)
+    record: tuple[tuple[str, Any], ...] = ()  # what else the file tells of how it was made
     worker: ClassVar[str] = "compute"
 
     def __call__(self, desk: Desk, cancelled: Stop) -> Iterator[Progress | Told | Exported]:
@@ -221,7 +222,8 @@ class Export:
         output = self.output
         if self.recipe.active.steps:  # without steps it is a copy, not a denoised picture
             recipe = to_json(self.recipe, self.noise)
-            output = replace(output, note={"recipe": recipe, **result.meta.get("computed", {})})
+            computed = {**result.meta.get("computed", {}), **dict(self.record)}
+            output = replace(output, note={"recipe": recipe, **computed})
         return save_image(desk.registry, path, result, self.image, output, cancelled)
 
     def _developed(self, result: Image) -> Image:

@@ -43,6 +43,9 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("-o", "--output", required=True, metavar="OUT_OR_FOLDER")
     run.add_argument("--method", default=None, metavar="ID", help="a method, or auto (default)")
     run.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="settings")
+    run.add_argument(
+        "--tune", action="store_true", help="find the settings of the last step for this picture"
+    )
     run.add_argument("--amount", type=float, default=None, help="blend of the result, 0..1")
     run.add_argument("--recipe", metavar="R.json", help="a recipe saved by the window")
     run.add_argument(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from core.image import Array, Image
 from core.method import Method, Needs, Planes, is_array
 from core.ops.planes import Packing, packing
-from core.tiles import Region
+from core.tiles import Region, tiles
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,11 @@ class Plan:
     def grids(self) -> tuple[tuple[int, int], ...]:
         """Length and tile edge of each axis of the stack, as `tiles` wants them."""
         return tuple((axis.length, axis.edge) for axis in self.stack)
+
+    def cells(self) -> list[Region]:
+        """All tiles of the grid, the middle of the image first."""
+        height, width = self.sizes[-2:]
+        return tiles(Region.whole(height, width), self.grid, height, width, self.grids)
 
     @property
     def deep(self) -> tuple[int, ...]:

@@ -41,13 +41,14 @@ class Renderer:
         desk: Desk,
         cancelled: Callable[[], bool] = lambda: False,
         threads: int = 0,
+        tile: int = 0,
     ) -> None:
         recipe = recipe.ready(image)
         if np.issubdtype(image.pixels.dtype, np.complexfloating):
             raise ValueError("Complex pixels cannot be denoised yet.")
         self.image, self.noise, self.recipe, self.desk = image, noise, recipe, desk
         self.cache, self.threads = desk.cache, threads or desk.threads
-        self.plans = [plan(step.method, image, desk.tile) for step in recipe.steps]
+        self.plans = [plan(step.method, image, tile or desk.tile) for step in recipe.steps]
         self.runners = [Runner(laid, desk) for laid in self.plans]
         self._cancelled, self._closed = cancelled, False
 
