@@ -76,6 +76,21 @@ def test_threads_do_not_change_a_bit_and_tiles_hardly(picture: Path, tmp_path: P
     np.testing.assert_allclose(found["a"], found["c"], rtol=0, atol=5e-5)
 
 
+def test_tuned_settings_are_used_and_recorded(
+    picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "out.npy"
+    assert denoise(picture, target, *SIGMA, "--method", "fast", "--tune", "--json") == OK
+    told = capsys.readouterr()
+    report = json.loads(told.out)
+    assert report["tuned"]["by"] == "sure"
+    assert report["settings"]["strength"] == report["tuned"]["settings"]["strength"]
+    assert "tuning, about" in told.err
+    assert "Suggested from the noise model: strength" in told.err
+    assert error_of(np.load(target)) < 0.5 * error_of(np.load(picture))
+    assert run("denoise", picture, "-o", target, "--tune", "--method", "mppca") == USAGE
+
+
 def test_report(picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target = tmp_path / "out.npy"
     options = ("--method", "fast", "--set", "strength=1.5", "--amount", 0.75, "--json")
