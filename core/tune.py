@@ -31,10 +31,10 @@ from core.tiles import Region
 SAMPLES = 600_000  # that are looked at, about
 SECONDS = 30.0  # of one core, that a slow method may take: it then looks at less
 FEWEST = 120_000
+HALO = 2.0  # times as much is computed of small tiles
 EDGE = 192  # of a tile, in pixels of one colour
 SMALLEST = 48
 LEAST = 0.1  # no strength below this is tried
-TRIES = 12  # settings that are tried, about
 RATIOS = {"strength": 1.3, "chroma": 1.6}  # from one value tried to the next
 FINE = ("strength",)  # looked at twice as closely around the best
 UNIT = "×"  # of settings that are relative to the noise
@@ -84,12 +84,14 @@ def tunable(method: type[Method]) -> tuple[Control, ...]:
     return tuple(found) if method.domain == "white" else ()
 
 
+def megasamples(method: Method, image: Image) -> float:
+    """How much is computed for it, about, halos included, in millions."""
+    return 2 * HALO * _tries(method) * min(_samples(method) / 1e6, image.megapixels)
+
+
 def seconds(method: Method, image: Image, threads: int) -> float:
     """About how long tuning takes, from the tables of the benchmarks."""
-    halo = (1 + 2 * method.needs(image).halo / EDGE) ** 2
-    samples = min(_samples(method, image), image.megapixels * 1e6)
-    tries = TRIES * 2 * (0.5 + 0.25 * len(tunable(type(method))))
-    return 0.5 + samples / 1e6 * min(halo, 3.0) * cost_of(method) * tries / max(threads, 1)
+    return 0.5 + megasamples(method, image) * cost_of(method) / max(threads, 1)
 
 
 @dataclass(frozen=True)
@@ -188,12 +190,12 @@ class _Search:
 
         self.tune, self.known, self.desk, self.cancelled = tune, known, desk, cancelled
         self.tries = 0
-        self._expected = TRIES
+        self._expected = _tries(tune.recipe.steps[tune.index].method)
         image, method = tune.image, tune.recipe.steps[tune.index].method
         laid = plan(method, image)
         self.colored = len(set(laid.packing.planes)) > 1
         depth = prod(axis.edge for axis in laid.stack) * laid.channels
-        period, wanted = laid.packing.period, _samples(method, image)
+        period, wanted = laid.packing.period, _samples(method)
         edge = sqrt(wanted / 4 / depth) / period
         edge = int(np.clip(edge, SMALLEST, EDGE)) * period
         self.edge = -(-edge // laid.align) * laid.align
@@ -250,14 +252,21 @@ class _Search:
         return found
 
 
-def _samples(method: Method, image: Image) -> float:
+def _tries(method: Method) -> int:
+    """Settings that are tried, about."""
+    return 2 + 3 * len(tunable(type(method)))
+
+
+def _samples(method: Method) -> float:
     """How much is looked at: of a slow method less."""
-    affordable = SECONDS / (2 * TRIES * cost_of(method)) * 1e6
+    affordable = SECONDS / (2 * HALO * _tries(method) * cost_of(method)) * 1e6
     return float(np.clip(affordable, FEWEST, SAMPLES))
 
 
 def representative(image: Image, cells: Sequence[Region], samples: float) -> list[Region]:
     """Some of the cells, from the flattest to the busiest, dark and bright ones in turn."""
+    if image.megapixels * 1e6 <= samples:
+        return list(cells)
     whole = max(cell.area for cell in cells)
     cells = [cell for cell in cells if cell.area >= 0.5 * whole]
     cells = cells[:: -(-len(cells) // 150)]
@@ -289,4 +298,4 @@ def _content(image: Image, cell: Region) -> tuple[float, float]:
     return float(steps) if alive else float("nan"), float(means.mean())
 
 
-__all__ = ["Tune", "Tuned", "representative", "seconds", "tunable"]
+__all__ = ["Tune", "Tuned", "megasamples", "representative", "seconds", "tunable"]

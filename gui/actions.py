@@ -45,6 +45,10 @@ EDIT = (
     Command("more", "More amount", (".",)),
     Command("less", "Less amount", (",",)),
 )
+TUNE = (
+    Command("tune", "Suggest settings for this picture", ("U",), "sliders-horizontal"),
+    Command("take", "Take what is suggested", ("Shift+U",)),
+)
 COMPARE = (
     Command("after", "After", ("1",), "image", "compare"),
     Command("before", "Before", ("2",), "eye", "compare"),
@@ -142,7 +146,7 @@ HELP = (Command("keys", "Keyboard shortcuts", ("F1",), "keyboard", needs_image=F
 
 MENUS: Mapping[str, tuple[tuple[Command, ...], ...]] = {
     "File": (FILE,),
-    "Edit": (EDIT,),
+    "Edit": (EDIT, TUNE),
     "View": (COMPARE, LAYER, ZOOM, LOOK),
     "Scan": (WINDOWS, PLANES, PATIENT),
     "Slices": (STEPS, PLAY),

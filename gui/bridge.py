@@ -156,6 +156,11 @@ class Bridge(QObject):
         self._tell_idle()
 
     @property
+    def threads(self) -> int:
+        """How many compute at once, while no button is down."""
+        return self._desk.threads
+
+    @property
     def busy(self) -> bool:
         """Is anything running or about to?"""
         waiting = self._throttle.isActive() or self._rest.isActive()

@@ -41,6 +41,7 @@ from gui.slices import Slices
 from gui.statistics import StatisticsPanel
 from gui.status import Status
 from gui.trouble import Trouble
+from gui.tuning import Tuning
 from gui.viewer import Viewer
 from gui.window import Window
 
@@ -58,7 +59,7 @@ def furnish(
     w.session, w.viewer = session, viewer
     w.bridge = bridge = Bridge(session, viewer, desk, Rates(settings))
     w.background, w.monitor = Background(bridge, viewer, machine), Monitor(settings)
-    w.status = Status(bridge.cancel)
+    w.status = Status(lambda: (bridge.cancel(), w.tuning.cancel()))
     say, kept = w.status.say, Memory(memory)
     fetch, recent = Fetch(bridge, say), Recent(settings)
     w.documents = Documents(w, session, viewer, bridge, recent, kept, fetch, say)
@@ -70,6 +71,7 @@ def furnish(
     _place(w)
     w.chain = Chain(w, session, w.panel, viewer, w.documents, fetch, say)
     w.cubes, w.clips = Cubes(w), Clips(w)
+    w.tuning = Tuning(session, w.panel, bridge, say, w.presenter.progressed)
     _connect(w)
     w.presenter.enable()
     w.furnished = True

@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtWidgets import QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from core.method import Control, Method
+from gui import theme
 from gui.controls import Combo
 from gui.inputs import InputRows
 from gui.mask_panel import MaskPanel
@@ -48,6 +49,7 @@ class MethodPanel(QWidget):
 
     methodEdited = Signal(object, bool)  # a method instance; False while a slider is held
     amountEdited = Signal(float, bool)  # 0..1
+    tuneWanted = Signal()  # settings for this picture, as marks on the sliders
 
     def __init__(self) -> None:
         super().__init__()
@@ -72,6 +74,13 @@ class MethodPanel(QWidget):
         self.assumption = QLabel()
         self.assumption.setWordWrap(True)
         self.assumption.setProperty("role", "soft")
+        self.tune = QPushButton(theme.icon("sliders-horizontal", 15), "")
+        self.tune.setToolTip(
+            "Find the strength that leaves the least error in this picture, and mark it on the\n"
+            "sliders: nothing is changed before you take it  (U, then Shift+U)"
+        )
+        self.tune.clicked.connect(self.tuneWanted)
+        self.tune.hide()
         self._area = QScrollArea()
         self._area.setWidgetResizable(True)
         self._area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -85,6 +94,7 @@ class MethodPanel(QWidget):
         whole.addWidget(self.assumption)
         whole.addWidget(self.inputs)
         whole.addWidget(self._area, 1)
+        whole.addWidget(self.tune)
         self._settings = QWidget()
         page = QWidget()
         self._page = QVBoxLayout(page)
@@ -121,6 +131,12 @@ class MethodPanel(QWidget):
     def show_masks(self) -> None:
         """Bring the mask's buttons into sight."""
         QTimer.singleShot(20, lambda: self._area.ensureWidgetVisible(self.masks, 0, 0))
+
+    def set_tuning(self, words: str, able: bool) -> None:
+        """What the button says that suggests settings; none: there is nothing to suggest."""
+        self.tune.setVisible(bool(words))
+        self.tune.setText(words)
+        self.tune.setEnabled(able)
 
     def set_suggestion(self, name: str, value: float | None) -> None:
         """Mark a value on a setting's slider (`amount`: 0..100); the setting itself stays."""

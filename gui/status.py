@@ -14,6 +14,7 @@ STAGES = {
     "prepare": "Preparing",
     "load": "Loading engine",
     "denoise": "Denoising",
+    "tune": "Finding settings",
     "write": "Writing",
 }
 TASKS = {

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from gui.statistics import StatisticsPanel
     from gui.status import Status
     from gui.trouble import Trouble
+    from gui.tuning import Tuning
     from gui.viewer import Compare, Viewer
 
 QUEUE = 2  # its page in the upper dock
@@ -80,6 +81,7 @@ class Window(QMainWindow):
     presenter: Presenter
     batch: Batch
     queue: QueuePanel
+    tuning: Tuning
 
     def __init__(self, recent: list[str]) -> None:
         super().__init__()
@@ -151,6 +153,19 @@ class Window(QMainWindow):
         self.devices = DevicesDialog(self, self.background, methods)
         self.devices.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.devices.show()
+
+    def cancel(self) -> None:
+        """Stop what computes for the open image."""
+        self.tuning.cancel()
+        self.edits.cancel()
+
+    def take_suggestion(self) -> None:
+        """The settings that are marked on the sliders."""
+        method = self.tuning.take()
+        if method is None:
+            self.status.say("Nothing is suggested yet: U looks for it.")
+        else:
+            self.chain.method(method, True)
 
     # The queue
 
