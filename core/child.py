@@ -13,6 +13,7 @@ import json
 import math
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -51,6 +52,7 @@ def main() -> int:
         _put(folder / "reply.json", answer(request))
         return 0
     limit(0)
+    tempfile.tempdir = str(folder)  # what readers write aside goes with it, however they end
     _put(folder / "reply.json", _serve(request, folder))
     return 0
 

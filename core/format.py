@@ -92,6 +92,12 @@ def suffix_of(path: Path) -> str:
     return Path(path.stem).suffix + path.suffix
 
 
+def with_suffix(path: Path, suffix: str) -> Path:
+    """The same name with another suffix; of a compressed file both are exchanged."""
+    old = suffix_of(path)
+    return path.with_name((path.name.removesuffix(old) or path.name) + suffix)
+
+
 @contextmanager
 def undamaged(path: Path, *errors: type[Exception]) -> Generator[None]:
     """What a library raises of a damaged file is UnreadableFile, one sentence."""

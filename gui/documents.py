@@ -12,6 +12,8 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 
 from core.choose import choose
 from core.develop import levels
+from core.folders import find_folder_format
+from core.format import UnreadableFile, suffix_of
 from core.image import Image
 from core.job import Exported, Opened
 from core.planes import planes
@@ -85,6 +87,15 @@ class Documents(QObject):
         if path:
             self.open(path)
 
+    def one_image(self, path: Path) -> bool:
+        """Is this a file, or a folder whose files are one image (a DICOM series)?"""
+        if not path.is_dir():
+            return True
+        try:
+            return self.registry is not None and bool(find_folder_format(self.registry, path))
+        except UnreadableFile:
+            return False
+
     def _opened(self, opened: Opened) -> None:
         """First the further images that its remembered recipe needs are opened."""
         self.remember()  # it may be the same picture once more
@@ -140,9 +151,10 @@ class Documents(QObject):
             return
         found = writable(self.registry, d.image)
         source = Path(d.image.path)
-        preferred = PREFERRED if PREFERRED in found else source.suffix.lower()
+        old = suffix_of(source)
+        preferred = PREFERRED if PREFERRED in found else old.lower()
         suffix = preferred if preferred in found else (found or [".npy"])[0]
-        start = source.with_name(f"{source.stem}-sordino{suffix}")
+        start = source.with_name(f"{source.name.removesuffix(old)}-sordino{suffix}")
         time = self._bridge.rates.words(d.recipe, d.image.megapixels)
         dialog = ExportDialog(self._window, d.image, found, start, time)
         if dialog.exec():

@@ -19,8 +19,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.format import Output
+from core.anatomy import medical
+from core.format import Output, suffix_of, with_suffix
 from core.image import Image
+from gui.statistics import Notice
 
 
 class ExportDialog(QDialog):
@@ -42,7 +44,7 @@ class ExportDialog(QDialog):
         line.addWidget(browse)
         self.kind = QComboBox()
         self.kind.addItems(suffixes)
-        self.kind.setCurrentText(start.suffix.lower())
+        self.kind.setCurrentText(suffix_of(start).lower())
         self.kind.currentTextChanged.connect(self._set_suffix)
         self.bits = QComboBox()
         self.bits.addItems(["16 bit", "8 bit"])
@@ -53,6 +55,10 @@ class ExportDialog(QDialog):
         self.compress.setChecked(True)
         self.strip = QCheckBox("Leave out GPS position, serial numbers and owner")
         self.overwrite = QCheckBox("Replace a file of this name")
+        if medical(image):
+            self.strip.setText("Empty names, numbers and institutions")
+        self.burnt = Notice()
+        self.burnt.set_value("triangle-alert", str(image.meta.get("burnt_in") or ""), True)
         self.hint = QLabel()
         self.hint.setProperty("role", "soft")
         buttons = QDialogButtonBox(
@@ -69,6 +75,7 @@ class ExportDialog(QDialog):
         form.addRow("", self.strip)
         form.addRow("", self.overwrite)
         form.addRow("", self.hint)
+        form.addRow(self.burnt)
         form.addRow(buttons)
         self._set_suffix(self.kind.currentText())
 
@@ -94,16 +101,14 @@ class ExportDialog(QDialog):
         )
         if name:
             self.name.setText(name)
-            if Path(name).suffix.lower() in [
-                self.kind.itemText(i) for i in range(self.kind.count())
-            ]:
-                self.kind.setCurrentText(Path(name).suffix.lower())
+            suffix = suffix_of(Path(name)).lower()
+            if suffix in [self.kind.itemText(i) for i in range(self.kind.count())]:
+                self.kind.setCurrentText(suffix)
             else:
                 self._set_suffix(self.kind.currentText())
 
     def _set_suffix(self, suffix: str) -> None:
-        path = Path(self.path)
-        self.name.setText(str(path.with_suffix(suffix)))
+        self.name.setText(str(with_suffix(Path(self.path), suffix)))
         jpeg, raw = suffix in (".jpg", ".jpeg"), suffix in (".dng", ".npy", ".npz")
         self.quality.setEnabled(jpeg)
         self.bits.setEnabled(not jpeg and not raw)

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QCheckBox, QLabel, QVBoxLayout, QWidget
 
 from core.image import Image
 from gui import theme
+from gui.statistics import Notice
 
 SWITCH = "Show who the patient is  (Ctrl+I)"
 
@@ -25,7 +26,7 @@ class InfoPanel(QWidget):
         super().__init__()
         self._image: Image | None = None
         self._named, self._stale = False, True
-        self.switch, self.words = QCheckBox(SWITCH), QLabel()
+        self.switch, self.words, self.warning = QCheckBox(SWITCH), QLabel(), Notice()
         self.switch.setToolTip("Names, numbers and dates stay hidden otherwise, in the title, too.")
         self.switch.clicked.connect(self.identifiersWanted)
         self.words.setWordWrap(True)
@@ -34,15 +35,19 @@ class InfoPanel(QWidget):
         self.words.setAlignment(Qt.AlignmentFlag.AlignTop)
         whole = QVBoxLayout(self)
         whole.setContentsMargins(10, 10, 10, 8)
+        whole.addWidget(self.warning)
         whole.addWidget(self.switch)
         whole.addWidget(self.words, 1)
         self.switch.hide()
+        self.warning.hide()
 
     def show_image(self, image: Image | None, named: bool) -> None:
         """Another image; `named`: is it shown who the patient is?"""
         self._image, self._named, self._stale = image, named, True
         self.switch.setChecked(named)
         self.switch.setVisible(bool(image and image.meta.get("identifiers")))
+        said = [str(one) for one in image.meta.get("warnings", ())] if image else []
+        self.warning.set_value("triangle-alert", "\n".join(said), True)
         if self.isVisible():
             self._fill()
 

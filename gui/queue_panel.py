@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.format import Output
+from core.format import Output, suffix_of
 from gui import theme
 from gui.batch import Batch, Settings, Stage, Target
 from gui.controls import Combo
@@ -156,7 +156,7 @@ class QueuePanel(QWidget):
         for path in map(Path, paths):
             inside = sorted(path.iterdir()) if path.is_dir() else [path]
             known = tuple(self._suffixes())
-            found += [str(p) for p in inside if p == path or p.suffix.lower() in known]
+            found += [str(p) for p in inside if p == path or suffix_of(p).lower() in known]
         return self.batch.add(found)
 
     # What the user does

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from gui.look_panel import LookPanel
     from gui.monitor import Monitor
     from gui.noise_panel import NoisePanel
+    from gui.over_time import OverTime
     from gui.panel import MethodPanel
     from gui.presenter import Presenter
     from gui.quality_panel import QualityPanel
@@ -77,6 +78,7 @@ class Window(QMainWindow):
     clips: Clips
     inspector: Inspector
     quality: QualityPanel
+    over_time: OverTime
     trouble: Trouble
     presenter: Presenter
     batch: Batch
@@ -194,9 +196,9 @@ class Window(QMainWindow):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        """One file is opened, several are put into the queue."""
+        """One file, or a folder that is one image, is opened; several are put into the queue."""
         paths = [url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()]
-        if len(paths) == 1 and not Path(paths[0]).is_dir():
+        if len(paths) == 1 and self.documents.one_image(Path(paths[0])):
             self.open(paths[0])
         elif paths:
             count = self.queue.add_paths(paths)

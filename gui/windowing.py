@@ -12,6 +12,7 @@ from core.develop.store import PEDESTAL
 from core.develop.window import dragged, ends, least, level_and_width, presets, real, scale
 from core.image import Array, Image
 from core.method import Control
+from gui import compression
 from gui.numbers import text
 from gui.session import Session
 from gui.viewer import Viewer
@@ -48,7 +49,8 @@ def preset_of(image: Image, look: Look) -> str:
     """The name of the preset that the look's window is."""
     level, width, _ = level_and_width(image, look.window or (0.0, 1.0))
     for one in presets(image):
-        if np.allclose((one.level, one.width), (level, width), rtol=1e-3, atol=1e-3):
+        alike = np.allclose((one.level, one.width), (level, width), rtol=1e-3, atol=1e-3)
+        if alike and one.curve == look.curve:
             return one.name
     return CUSTOM
 
@@ -64,23 +66,26 @@ def value(name: str, image: Image, look: Look) -> object:
 def edited(name: str, value: object, image: Image, look: Look) -> Look:
     """The look after a row was changed."""
     level, width, inverted = level_and_width(image, look.window or (0.0, 1.0))
+    curve = look.curve
     if name == "preset":
         for one in presets(image):
             if one.name == value:
-                level, width = one.level, one.width
+                level, width, curve = one.level, one.width, one.curve
     elif name == "inverted":
         inverted = bool(value)
     elif name == "level":
         level = float(value)  # type: ignore[arg-type]
     else:
         width = float(value)  # type: ignore[arg-type]
-    return replace(look, window=ends(image, level, width, inverted))
+    return replace(look, window=ends(image, level, width, inverted), curve=curve)
 
 
 def words(image: Image, look: Look) -> str:
     """`W 400  L 40 HU  Soft tissue`: for a corner of the picture."""
     if look.window is None:
         return ""
+    if image.kind == "rf":
+        return compression.words(look)
     level, width, inverted = level_and_width(image, look.window)
     name = preset_of(image, look)
     parts = [f"W {text(width, '', 4)}  L {text(level, scale(image)[2], 4)}"]
@@ -147,7 +152,8 @@ class Windowing(QObject):
         low, high = (float(end) for end in np.percentile(_stored(store, look.extent), (0.5, 99.5)))
         window = (low, high) if high > low else (low - 0.5, high + 0.5)
         turned = look.window[1] < look.window[0]
-        self._session.edit(look=replace(look, window=window[::-1] if turned else window))
+        window = window[::-1] if turned else window
+        self._session.edit(look=replace(look, window=window, curve=None))
 
     def invert(self) -> None:
         """Black for white."""

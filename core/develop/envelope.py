@@ -91,5 +91,11 @@ def window(top: float, dynamic_range: float, gain: float) -> tuple[float, float]
     return top - gain - max(dynamic_range, 1.0), top - gain
 
 
+def compression(shown: tuple[float, float], extent: tuple[float, float]) -> tuple[float, float]:
+    """Dynamic range and gain of a window in dB, as `window` takes them."""
+    low, high = sorted(shown)
+    return high - low, extent[0] - ROOM[0] - high
+
+
 def _finite(values: Array) -> F32:
     return np.nan_to_num(np.asarray(values, np.float32), posinf=0.0, neginf=0.0)

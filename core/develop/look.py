@@ -30,6 +30,7 @@ class Look:
     quality: Literal["fast", "still"] = "still"
     window: tuple[float, float] | None = None  # plain arrays: stored values shown black and white
     extent: tuple[float, float] | None = None  # plain arrays: the stored values a store can hold
+    curve: tuple[float, ...] | None = None  # brightness 0..1 at even steps over the window
     dynamic_range: float = 60.0  # dB from black to white, of echoes shown as B-mode
     gain: float = 0.0  # dB by which their strongest lies above white
     profile: Profile | None = None  # of the screen; None = sRGB
@@ -74,10 +75,12 @@ def settle(image: Image, look: Look) -> Look:
         slack = 0.1 * (high - low) or 0.5  # the sample may have missed the extremes
         extent = (low - slack, high + slack)
     window = look.window or _named(image, values)
+    curve = look.curve if look.window else _curve(image)
     if window is None:
+        curve = None
         low, high = (float(v) for v in np.percentile(values, (0.5, 99.5)))
         window = (low, high) if high > low else (low, low + 1)
-    return replace(look, wb=wb, window=window, extent=extent)
+    return replace(look, wb=wb, window=window, extent=extent, curve=curve)
 
 
 def stretched(image: Image, look: Look) -> Look:
@@ -109,6 +112,12 @@ def _named(image: Image, values: NDArray[np.float32]) -> tuple[float, float] | N
     low, high = sorted(float(end) for end in named)
     shows = low < float(values.max()) and high > float(values.min())
     return (float(named[0]), float(named[1])) if shows else None
+
+
+def _curve(image: Image) -> tuple[float, ...] | None:
+    """That of the first window of the file."""
+    first = next(iter(image.meta.get("windows") or ()), ())
+    return tuple(first[3]) if len(first) > 3 else None
 
 
 STRETCHED = "Bands"  # name of the map that shows bands, each in its own window

@@ -44,7 +44,7 @@ def to_screen(
     source = stored or look
     out = look.profile or Profile()
     if image.kind == "display" or image.numbers:
-        window, numbers = _window(image, look, source), embedded(image)
+        window, numbers = (*_window(image, look, source), look.curve), embedded(image)
         wb = np.asarray(look.wb or (1, 1, 1), float)
         matrix = np.asarray(out.matrix, float) @ numbers.to_srgb @ np.diag(wb / wb[1])
         if np.allclose(matrix, np.eye(3), atol=1e-6):  # one table does it all
@@ -86,24 +86,29 @@ def _window(image: Image, look: Look, source: Look) -> tuple[float, float]:
     return (window[0] - low) / span, (window[1] - low) / span
 
 
-def _fractions(black: float, white: float) -> F64:
-    """0..1 between black and white, for every store value."""
+def _fractions(black: float, white: float, curve: tuple[float, ...] | None) -> F64:
+    """0..1 between black and white, for every store value; a curve bends what lies between."""
     x = (np.arange(65536) - PEDESTAL) / (65535 - PEDESTAL)
     span = white - black  # below 0 where a window is turned round
-    return np.clip((x - black) / (span if abs(span) > 1e-9 else 1e-9), 0, 1)
+    x = np.clip((x - black) / (span if abs(span) > 1e-9 else 1e-9), 0, 1)
+    if curve is None:
+        return x
+    places = np.linspace(0, 1, len(curve))  # upwards in value, whichever end is black
+    return np.interp(x, places, curve) if span > 0 else 1 - np.interp(1 - x, places, curve)
 
 
 @lru_cache(maxsize=32)
 def _shown(
     black: float,
     white: float,
+    curve: tuple[float, ...] | None,
     exposure: float,
     numbers: tuple[Curve, ...],
     out: tuple[Curve, ...],
     bits: int,
 ) -> NDArray[Any]:
     """Store value of an encoded image to display value; exposure acts in linear light."""
-    x = _fractions(black, white)
+    x = _fractions(black, white, curve)
     if not exposure and numbers == out:
         return _whole([x], bits)
     light = [np.minimum(y * 2**exposure, 1) for y in decoded(numbers, x)]
@@ -111,9 +116,11 @@ def _shown(
 
 
 @lru_cache(maxsize=8)
-def _lit(black: float, white: float, numbers: tuple[Curve, ...]) -> NDArray[Any]:
+def _lit(
+    black: float, white: float, curve: tuple[float, ...] | None, numbers: tuple[Curve, ...]
+) -> NDArray[Any]:
     """Store value of an encoded image to linear light, 65535 = white."""
-    return _whole(decoded(numbers, _fractions(black, white)), 16)
+    return _whole(decoded(numbers, _fractions(black, white, curve)), 16)
 
 
 @lru_cache(maxsize=32)

@@ -1,7 +1,8 @@
 """Window and level: which values are shown from black to white, in the unit of what was measured.
 
 A window is (black, white) in stored numbers, turned round where more is darker (MONOCHROME1).
-Radiologists say level (the middle) and width, in Hounsfield units of CT.
+Radiologists say level (the middle) and width, in Hounsfield units of CT. Files may ask for a curve
+from one end to the other (DICOM's tables); it is stretched with the window.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ class Preset:
     name: str
     level: float
     width: float
+    curve: tuple[float, ...] | None = (
+        None  # brightness from end to end where it is no straight line
+    )
 
 
 # What radiologists usually set; each program's numbers differ a little.
@@ -35,7 +39,12 @@ CT = (
 
 
 def scale(image: Image) -> tuple[float, float, str]:
-    """Slope, intercept and unit: value = slope * stored + intercept. DN where nothing is known."""
+    """Slope, intercept and unit: value = slope * stored + intercept. DN where nothing is known.
+
+    Echoes are shown in decibels: it is those that a window is of.
+    """
+    if image.kind == "rf":
+        return 1.0, 0.0, "dB"
     found = image.meta.get("scale")
     if not found or not found[0]:
         return 1.0, 0.0, PLAIN if image.kind == "scan" else "DN"
@@ -72,7 +81,10 @@ def least(image: Image) -> float:
 def presets(image: Image) -> tuple[Preset, ...]:
     """The file's own windows, then the usual ones where the numbers are Hounsfield units."""
     named = image.meta.get("windows") or ()
-    own = [Preset(str(name), float(level), float(width)) for name, level, width in named]
+    own = [
+        Preset(str(name), float(level), float(width), *curve)
+        for name, level, width, *curve in named
+    ]
     if not own and image.meta.get("window"):
         level, width, _ = level_and_width(image, image.meta["window"])
         own = [Preset("File", level, width)]

@@ -111,6 +111,29 @@ def test_the_export_dialog_says_how_long(qtbot):
     assert "about" not in ExportDialog(parent, image, [".dng"], start).hint.text()
 
 
+def test_the_export_dialog_exchanges_double_suffixes(qtbot):
+    parent = QWidget()
+    qtbot.addWidget(parent)
+    image = Image(np.zeros((4, 20, 20), np.uint16), "zyx", "scan")
+    kinds = [".dcm", ".nii", ".nii.gz"]
+    dialog = ExportDialog(parent, image, kinds, Path("head-sordino.nii.gz"))
+    assert (dialog.kind.currentText(), dialog.path) == (".nii.gz", "head-sordino.nii.gz")
+    for kind in (".nii", ".dcm", ".nii.gz"):
+        dialog.kind.setCurrentText(kind)
+        assert dialog.path == f"head-sordino{kind}"
+
+
+def test_the_export_dialog_warns_of_burnt_names(qtbot):
+    parent = QWidget()
+    qtbot.addWidget(parent)
+    said = {"burnt_in": "Names may be burnt in.", "dicom": {}}
+    for meta, shown in (({}, False), (said, True)):
+        image = Image(np.zeros((20, 20), np.uint8), "yx", "clip", meta=meta)
+        dialog = ExportDialog(parent, image, [".dcm"], Path("clip.dcm"))
+        assert dialog.burnt.isVisibleTo(dialog) == shown
+        assert "names" in dialog.strip.text()
+
+
 def test_the_status_line_says_how_long_before_anything_is_done(qtbot):
     status = Status(lambda: None)
     qtbot.addWidget(status)

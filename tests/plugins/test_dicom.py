@@ -56,6 +56,8 @@ def test_several_series_are_listed_and_the_largest_is_taken(folder: Path) -> Non
     assert [(s["description"], s["pictures"]) for s in header["series"]] == [
         ("Abdomen 2.5 mm", 5), ("Scout", 1)]  # fmt: skip
     assert "2 series" in header["warnings"][0]
+    scout = next(s["file"] for s in header["series"] if s["description"] == "Scout")
+    assert open_image(REGISTRY, folder / scout).pixels.shape == (20, 31)
 
 
 def test_folders_below_count_and_other_files_do_not(tmp_path: Path) -> None:
@@ -68,12 +70,12 @@ def test_folders_below_count_and_other_files_do_not(tmp_path: Path) -> None:
         open_image(REGISTRY, tmp_path / "none")
 
 
-def test_a_directory_file_says_to_open_its_folder(tmp_path: Path) -> None:
+def test_a_directory_file_opens_its_folder(tmp_path: Path) -> None:
+    series(tmp_path / "IMAGES")
     data = slice_of(0)
     data.SOPClassUID = "1.2.840.10008.1.3.10"
     save(tmp_path / "DICOMDIR", data)
-    with pytest.raises(UnreadableFile, match="open the folder"):
-        open_image(REGISTRY, tmp_path / "DICOMDIR")
+    assert open_image(REGISTRY, tmp_path / "DICOMDIR").pixels.shape == (5, 20, 31)
 
 
 def test_repeated_places_are_times(tmp_path: Path) -> None:

@@ -28,7 +28,6 @@ REFUSED = {
     "rtstruct.dcm": "without a picture (RTSTRUCT)",
     "test-SR.dcm": "without a picture (SR)",
     "waveform_ecg.dcm": "without a picture (ECG)",
-    "liver_rle.dcm": "cannot be decoded (RLE Lossless)",
 }
 RENEWED = {
     "SOPInstanceUID", "SeriesInstanceUID", "InstanceCreationDate", "InstanceCreationTime",

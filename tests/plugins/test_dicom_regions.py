@@ -14,7 +14,7 @@ from core.format import Output
 from core.image import Image
 from core.registry import load
 from plugins.formats.dicom import Dicom
-from plugins.formats.dicom.regions import regions_of
+from plugins.formats.dicom.regions import burnt, regions_of
 from resources.samples import clip
 
 REGISTRY = load()
@@ -57,6 +57,22 @@ def test_written_and_read_again(tmp_path: Path) -> None:
     found = open_image(REGISTRY, path)
     assert found.meta["burnt_in"]
     assert any("burnt into the picture" in one for one in found.meta["warnings"])
+
+
+def test_text_outside_of_the_regions_is_warned_of() -> None:
+    data = Dataset()
+    data.Modality, data.SamplesPerPixel = "US", 1
+    pixels = np.zeros((2, 40, 60), np.uint8)
+    pixels[:, 4:21, 3:31] = 200  # the echoes
+    assert "does not say" in burnt(data, pixels)
+    data.SequenceOfUltrasoundRegions = [region(1)]
+    assert burnt(data, pixels) == ""
+    pixels[:, 30:36, 5:40] = 180
+    assert "outside of the ultrasound regions" in burnt(data, pixels)
+    data.SamplesPerPixel = 3
+    assert "outside" in burnt(data, np.repeat(pixels[..., None], 3, -1))
+    data.BurnedInAnnotation = "NO"
+    assert burnt(data, pixels) == ""
 
 
 def test_one_frame_is_a_clip_too(tmp_path: Path) -> None:

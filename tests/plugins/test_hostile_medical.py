@@ -31,7 +31,7 @@ OTHERS = sorted(
 @pytest.mark.parametrize("path", OTHERS, ids=lambda path: path.name)
 def test_shared_files(path: Path, tmp_path: Path, judge: Judge) -> None:
     sentence = judge(path, tmp_path)
-    if "trunc" in path.name or path.suffix in (".PAR", ".zip"):
+    if "trunc" in path.name or path.suffix == ".PAR":
         assert sentence
 
 

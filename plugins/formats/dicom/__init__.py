@@ -10,25 +10,26 @@ import numpy as np
 
 from core.format import Format, Output, arrange, encoded
 from core.image import Image, Levels, Pixels
+from plugins.formats.dicom.archive import packed, unpacked, zipped
 from plugins.formats.dicom.head import looks_like
 
 
 class Dicom(Format):
     """Single files, multi-frame files, and the series of a folder as one volume.
 
-    A file of a series opens the whole of it. Stored numbers stay as they are, what they mean is
-    in meta["scale"]; who the patient is in meta["identifiers"]. Slices whose slopes differ are
-    read in their unit, as float32, and go back to the very numbers.
+    A file of a series opens the whole of it, a zip archive what lies in it. Stored numbers stay as
+    they are, what they mean is in meta["scale"]; who the patient is in meta["identifiers"]. Slices
+    whose slopes differ are read in their unit, as float32, and go back to the very numbers.
     """
 
     title = "DICOM"
-    suffixes = (".dcm", ".dicom", ".ima")
+    suffixes = (".dcm", ".dicom", ".ima", ".zip")
     writes = (".dcm", ".dicom", ".ima")
     takes = ("scan", "clip", "display")
     folders = True
 
     def sniff(self, head: bytes, name: str) -> bool:
-        return looks_like(head, name)
+        return looks_like(head, name) or zipped(head, name)
 
     def header(self, path: Path) -> dict[str, Any]:
         from plugins.formats.dicom.about import about
@@ -45,17 +46,28 @@ class Dicom(Format):
         }  # fmt: skip
 
     def read(self, path: Path) -> Image:
-        from plugins.formats.dicom.about import about, inverted, kept, nodata_of
-        from plugins.formats.dicom.pixels import read, shape_of
-        from plugins.formats.dicom.series import find
+        if packed(path):
+            with unpacked(path) as folder:
+                return self._read(folder, path.name)
+        return self._read(path)
 
-        series = find(path)
+    def _read(self, path: Path, name: str = "") -> Image:
+        from plugins.formats.dicom.about import about, kept, nodata_of
+        from plugins.formats.dicom.pixels import read, shape_of
+        from plugins.formats.dicom.regions import burnt
+        from plugins.formats.dicom.series import find
+        from plugins.formats.dicom.windows import inverted
+
+        series = find(path, name)
         _, order, _ = shape_of(series)
         pixels = read(series)
         meta = {**about(series), "dicom_files": kept(series)}
         head = series.head
         if head.photometric == "MONOCHROME1" and "window" not in meta:
             meta["window"] = inverted(pixels)
+        words = burnt(head.data, pixels)
+        if words and "burnt_in" not in meta:
+            meta |= {"burnt_in": words, "warnings": [*meta.get("warnings", ()), words]}
         view, axes = arrange(pixels, order)
         white, nodata = math.inf, nodata_of(head)
         if head.colour:

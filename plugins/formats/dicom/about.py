@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from core.image import Array
 from plugins.formats.dicom.geometry import Groups
 from plugins.formats.dicom.head import BIG, DEFLATED, UNDEFINED, Head, get, inflated, numbers, text
 from plugins.formats.dicom.pixels import kind_of
-from plugins.formats.dicom.regions import regions_of
+from plugins.formats.dicom.regions import BURNT, regions_of
 from plugins.formats.dicom.series import Series
+from plugins.formats.dicom.windows import presets_of, window_of
 
 # Who the patient is and who looked after them: hidden unless asked for, and emptied by --strip.
 IDENTIFIERS = (
@@ -69,19 +69,21 @@ def about(series: Series) -> dict[str, Any]:
     scale = scale_of(series)
     if scale:
         meta["scale"] = scale
-    window = window_of(series)
-    if window:
-        meta["window"] = window
-        meta["windows"] = windows_of(series)
+    presets = presets_of(series)
+    if presets:
+        meta["window"] = window_of(series, presets[0])
+        meta["windows"] = presets
     regions = regions_of(data)
     if regions:
         meta["regions"] = regions
     warnings = list(series.warnings)
     if text(data, "BurnedInAnnotation") == "YES":
-        meta["burnt_in"] = True
-        warnings.append("Names or dates may be burnt into the picture: look before you pass it on.")
+        meta["burnt_in"] = BURNT
+        warnings.append(BURNT)
     if get(data, "ModalityLUTSequence"):
-        warnings.append("The file has a table (Modality LUT): values are shown as stored.")
+        warnings.append(
+            "The file's table (Modality LUT) is used for the picture; numbers are the stored ones."
+        )
     if warnings:
         meta["warnings"] = warnings
     return meta
@@ -107,46 +109,6 @@ def scale_of(series: Series) -> tuple[float, float, str] | None:
     if (first.slope, first.intercept) == (1.0, 0.0) and not unit:
         return None
     return first.slope, first.intercept, unit
-
-
-def window_of(series: Series) -> tuple[float, float] | None:
-    """The first preset, in stored numbers; turned round where more is darker."""
-    head, first = series.head, series.frames[0]
-    if head.colour:
-        return None
-    groups = Groups(head.data)
-    preset = (groups.of(0, "FrameVOILUTSequence") if groups else {}) or head.data
-    centre, width = numbers(preset, "WindowCenter"), numbers(preset, "WindowWidth")
-    if not centre or not width or width[0] <= 0 or get(head.data, "ModalityLUTSequence"):
-        return None
-    ends = centre[0] - width[0] / 2, centre[0] + width[0] / 2
-    if not series.varying:
-        ends = tuple((end - first.intercept) / first.slope for end in ends)
-    low, high = sorted(ends)
-    return (high, low) if head.photometric == "MONOCHROME1" else (low, high)
-
-
-def windows_of(series: Series) -> list[tuple[str, float, float]]:
-    """All presets: name, level and width in the unit of `scale_of`."""
-    groups = Groups(series.head.data)
-    preset = (groups.of(0, "FrameVOILUTSequence") if groups else {}) or series.head.data
-    centres, widths = numbers(preset, "WindowCenter") or (), numbers(preset, "WindowWidth") or ()
-    told = text(preset, "WindowCenterWidthExplanation").split("\\")
-    found: list[tuple[str, float, float]] = []
-    for at, (centre, width) in enumerate(zip(centres, widths, strict=False)):
-        name = told[at].strip().capitalize() if at < len(told) else ""
-        number = f" {at + 1}" if min(len(centres), len(widths)) > 1 else ""
-        one = name or f"File{number}", centre, width
-        if width > 0 and one[1:] not in [each[1:] for each in found]:
-            found.append(one)
-    return found
-
-
-def inverted(pixels: Array) -> tuple[float, float]:
-    """A window for pictures where more is darker and no preset is given."""
-    middle = pixels[(pixels.shape[0] // 2,) * (pixels.ndim - 2)]
-    low, high = np.percentile(middle[::4, ::4], (0.5, 99.5))
-    return float(high), float(low) if low < high else float(low) - 1
 
 
 def nodata_of(head: Head) -> float | None:

@@ -103,6 +103,12 @@ def looks_like(head: bytes, name: str) -> bool:
     return 0 < length < 4000 and length % 2 == 0 and follows in (b"\x08\0", b"\x02\0")
 
 
+def is_directory(path: Path) -> bool:
+    """Is this the table of contents of a disk (DICOMDIR)?"""
+    with path.open("rb") as file:
+        return DIRECTORY.encode() in file.read(512)
+
+
 def parse(file: BinaryIO, name: str) -> Dataset:
     """All elements before the pixels; the file then stands at them. Raises UnreadableFile."""
     import pydicom
@@ -125,10 +131,6 @@ def load(path: Path) -> Head:
         data = inflated(path) if deflated else parse(file, name)
         start, size = file.tell(), path.stat().st_size
         syntax = DEFLATED if deflated else syntax_of(data)
-        if str(data.file_meta.get("MediaStorageSOPClassUID", "")) == DIRECTORY:
-            raise UnreadableFile(
-                f"{name} is the table of contents of a disk: open the folder it lies in."
-            )
         if syntax == DEFLATED:
             element, offset, length = _deflated(data)
         else:

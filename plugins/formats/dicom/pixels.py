@@ -14,9 +14,11 @@ from core.format import UnreadableFile
 from core.image import Array
 from core.lazy import slabs
 from plugins.formats.dicom.head import BIG, DEFLATED, Head, inflated
+from plugins.formats.dicom.masks import masks
 from plugins.formats.dicom.series import Series
 
 IN_MEMORY = 256 << 20  # bytes of a series from which its slices are gathered in a file
+RUN_LENGTH = "1.2.840.10008.1.2.5"
 EXTENDED = "1.2.840.10008.1.2.4.51"
 
 
@@ -154,6 +156,9 @@ def _decoded(head: Head) -> Iterator[Array]:
                 return
             if head.syntax == EXTENDED and head.stored > 8:
                 yield from _twelve(head)
+                return
+            if head.syntax == RUN_LENGTH and head.allocated == 1:
+                yield from masks(head)
                 return
             if head.frames == 1:
                 yield pixel_array(head.path)

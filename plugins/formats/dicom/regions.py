@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from core.areas import TISSUE
-from core.image import Image
-from plugins.formats.dicom.head import get, numbers
+from core.image import Array, Image
+from plugins.formats.dicom.head import get, numbers, text
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -19,6 +21,8 @@ WHAT = {  # Region Data Type, DICOM PS3.3 C.8.5.5.1.2
     17: "border", 18: "boxes",
 }  # fmt: skip
 CENTIMETRES = 3
+BURNT = "Names or dates may be burnt into the picture: look before you pass it on."
+LETTERS = 30  # bright pixels that make a word
 PLACES = tuple(f"RegionLocation{end}" for end in ("MinY0", "MinX0", "MaxY1", "MaxX1"))
 
 
@@ -37,6 +41,37 @@ def regions_of(data: Any) -> list[dict[str, Any]]:
             what = shown or "other"
         found.append({"box": (y0, x0, y1 + 1, x1 + 1), "what": what, "form": shown})
     return found
+
+
+def burnt(data: Any, pixels: Array) -> str:
+    """A warning that ultrasound may have names burnt into it; empty where it says that none are.
+
+    `pixels` (..., rows, columns[, colours]) as stored: text stands outside of the regions.
+    """
+    said = text(data, "BurnedInAnnotation")
+    if said == "NO" or text(data, "Modality") not in ("US", "IVUS"):
+        return ""
+    if said == "YES":
+        return BURNT
+    boxes = [one["box"] for one in regions_of(data)]
+    if not boxes:
+        return (
+            "The file does not say whether names are burnt into the picture: look before you"
+            " pass it on."
+        )
+    tail = 3 if text(data, "SamplesPerPixel") == "3" else 2
+    frame = pixels[(pixels.shape[0] // 2,) * (pixels.ndim - tail)]
+    bright = frame.max(-1) if tail == 3 else frame
+    outside = np.ones(bright.shape, bool)
+    for y0, x0, y1, x1 in boxes:
+        outside[max(y0, 0) : y1, max(x0, 0) : x1] = False
+    lit = int(np.count_nonzero(bright[outside] > bright.max() / 3))
+    if lit < LETTERS:
+        return ""
+    return (
+        "There is text or the like outside of the ultrasound regions: names may be burnt in, look"
+        " before you pass it on."
+    )
 
 
 def put(data: Dataset, image: Image) -> None:

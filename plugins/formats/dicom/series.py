@@ -1,15 +1,17 @@
-"""Which files belong together: the series in a folder, or the one that a file is part of."""
+"""Which files belong together: the series in a folder or an archive, or that of a file."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from core.folders import inside
 from core.format import UnreadableFile
+from plugins.formats.dicom.archive import members, packed
 from plugins.formats.dicom.geometry import Frame, Stack, frames_of, stack
-from plugins.formats.dicom.head import Head, load, looks_like, numbers, text
+from plugins.formats.dicom.head import Head, is_directory, load, looks_like, numbers, text
 
 MOST = 8000  # files of a folder that are looked at
 NEAR = 1 << 16  # bytes of a file within which its series is named
@@ -38,56 +40,74 @@ class Series:
         return len({(frame.slope, frame.intercept) for frame in self.frames}) > 1
 
 
-def find(path: Path) -> Series:
-    """The series that a folder holds (that with most pictures) or a file is part of."""
+def find(path: Path, name: str = "") -> Series:
+    """The series that a folder holds (that with most pictures) or a file is part of.
+
+    A DICOMDIR stands for its folder. Of an archive the pixels are not to be read: see `unpacked`;
+    `name` is what is said of the folder that it was unpacked into.
+    """
     if path.is_dir():
-        return _folder(path)
+        return largest(inside(path, MOST + 1), name or path.name, None if name else path)
+    if packed(path):
+        with members(path) as files:
+            return largest(cast("list[Path]", files), path.name, None)
+    if is_directory(path):
+        return largest(inside(path.parent, MOST + 1), path.parent.name, path.parent)
     head = load(path)
     others = _siblings(head) if head.frames == 1 else []
     return _made([head, *others], head, bool(others))
 
 
-def _folder(path: Path) -> Series:
+def largest(files: Iterable[Path], name: str, root: Path | None) -> Series:
+    """The series with most pictures among files that `name` holds. Raises UnreadableFile.
+
+    `root`: the folder they lie in, where they can be opened one by one.
+    """
     groups: dict[str, list[Head]] = {}
-    refused, count = "", 0
-    for file in inside(path, MOST + 1):
+    refused: list[str] = []
+    count = 0
+    for file in files:
         count += 1
         if count > MOST:
             raise UnreadableFile(
-                f"{path.name} holds more than {MOST} files: put the series into its own folder."
+                f"{name} holds more than {MOST} files: put the series into its own folder."
             )
         try:
             with file.open("rb") as opened:
                 ours = looks_like(opened.read(4096), file.name)
-            if not ours:
+            if not ours or is_directory(file):
                 continue
             head = load(file)
         except (UnreadableFile, OSError) as error:
-            refused = refused or str(error)
+            refused.append(str(error))
             continue
         groups.setdefault(text(head.data, "SeriesInstanceUID") or file.name, []).append(head)
     if not groups:
-        raise UnreadableFile(f"{path.name} holds no DICOM picture: {refused or 'name a file.'}")
+        why = refused[0] if refused else "name a file that is one."
+        raise UnreadableFile(f"{name} holds no DICOM picture: {why}")
     biggest = max(groups.values(), key=lambda heads: sum(head.frames for head in heads))
-    listing = tuple(_listed(heads) for heads in groups.values())
+    listing = tuple(_listed(heads, root) for heads in groups.values())
     chosen = max(_alike(biggest).values(), key=len)[0]
-    files = biggest if chosen.frames == 1 else [chosen]
-    made = _made(files, chosen, True, listing)
+    files_of = biggest if chosen.frames == 1 else [chosen]
+    made = _made(files_of, chosen, True, listing)
+    notes: list[str] = []
     if len(groups) > 1:
-        note = f"{path.name} holds {len(groups)} series: open a file of another one to see it."
-        made = Series(made.heads, made.frames, made.stack, True, listing, (note, *made.warnings))
-    return made
+        notes.append(f"{name} holds {len(groups)} series: this is the largest of them.")
+    broken = [one for one in refused if "without a picture" not in one]
+    if broken:
+        notes.append(f"Of {len(broken)} files of {name} the first says: {broken[0]}")
+    return replace(made, warnings=(*notes, *made.warnings))
 
 
-def _listed(heads: list[Head]) -> dict[str, Any]:
-    """A line of the table of the series in a folder."""
+def _listed(heads: list[Head], root: Path | None) -> dict[str, Any]:
+    """A line of the table of the series in a folder; "file" opens it, where there is one."""
     data = heads[0].data
     return {
         "description": text(data, "SeriesDescription"),
         "modality": text(data, "Modality"),
         "number": text(data, "SeriesNumber"),
         "pictures": sum(head.frames for head in heads),
-        "file": heads[0].path.name,
+        "file": heads[0].path.relative_to(root).as_posix() if root else "",
     }
 
 
