@@ -9,14 +9,11 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from core.contrast import cnr, gcnr, speckle_snr
-from core.cube import denoised_region
 from core.desk import Desk
 from core.develop import Look
-from core.develop import envelope as bmode
 from core.develop.store import PEDESTAL
 from core.image import Array, Image
-from core.job import Progress, Stop
+from core.job import Stop
 from core.noise.model import Noise
 from core.recipe import Recipe
 from core.show import ShowAfter, ShowBefore, Shown
@@ -191,63 +188,6 @@ def along(store: Array, area: Region, line: tuple[float, float, float, float]) -
     upper = plane[row, column] * (1 - u) + plane[row, right] * u
     lower = plane[down, column] * (1 - u) + plane[down, right] * u
     return np.asarray((upper * (1 - v) + lower * v - PEDESTAL) / (65535 - PEDESTAL), np.float64)
-
-
-@dataclass(frozen=True)
-class Contrast:
-    """How two areas differ, (before, after) each; see core.contrast. NaN: cannot be told."""
-
-    speckle: tuple[float, float]  # SNR of area A
-    speckle_other: tuple[float, float]  # of area B
-    cnr: tuple[float, float]
-    gcnr: tuple[float, float]
-    values: str  # what they were computed from
-
-
-@dataclass(frozen=True)
-class CompareAreas:
-    """Contrast of two areas of a frame before and after; yields a Contrast.
-
-    Speckle's SNR and CNR are those of envelopes where there are echoes, else of stored values;
-    gCNR is the same for both.
-    """
-
-    seen: Seen
-    area: Region
-    other: Region
-    worker: ClassVar[str] = "compute"
-
-    def __call__(self, desk: Desk, cancelled: Stop) -> Iterator[Contrast | Progress]:
-        image, sides = self.seen.image, list[tuple[Array, Array]]()
-        for region in (self.area, self.other):
-            deep = bmode.depth_halo(image)
-            whole = Region.whole(image.height, image.width)
-            wide = replace(region, y0=region.y0 - deep, y1=region.y1 + deep).meet(whole)
-            wide = replace(wide, front=region.front)
-            before = after = np.asarray(image.samples[wide.index(image.axes)], np.float32)
-            if self.seen.noise is not None and self.seen.recipe.steps:
-                after = yield from denoised_region(
-                    image, self.seen.noise, self.seen.recipe, wide, desk, cancelled
-                )
-            here = region.within(wide)
-            pair = [_detected(side, image)[here] for side in (before, after)]
-            sides.append((pair[0], pair[1]))
-        (a, b), (c, d) = sides
-        yield Contrast(
-            (speckle_snr(a), speckle_snr(b)),
-            (speckle_snr(c), speckle_snr(d)),
-            (cnr(a, c), cnr(b, d)),
-            (gcnr(a, c), gcnr(b, d)),
-            "envelope" if bmode.echoes(image) else "stored values",
-        )
-
-
-def _detected(pixels: Array, image: Image) -> Array:
-    """One plane (h, w): strength of echoes, else the mean of the colours."""
-    picked = pixels[tuple(slice(None) if axis in "cyx" else 0 for axis in image.axes)]
-    if bmode.echoes(image):
-        return bmode.detected(picked, image)
-    return picked.mean(0) if picked.ndim == 3 else picked
 
 
 def _last(store: Generator[None, None, Array]) -> Array:

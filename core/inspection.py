@@ -6,7 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
+from core import contrast
+from core.contrast import speckle_snr
 from core.desk import Desk
+from core.develop import envelope as bmode
 from core.develop.window import scale
 from core.image import Array, Image
 from core.job import Stop
@@ -37,14 +40,18 @@ class Inspect:
         from core import quality
 
         plane = reformatted(self.image, self.across)
-        slope, intercept, unit = scale(plane)
+        slope, intercept, unit = (1.0, 0.0, "") if bmode.echoes(plane) else scale(plane)
         spacing: Mapping[str, float] = plane.coords.get("spacing") or {}
         known = "y" in spacing and "x" in spacing
         edges = (spacing["y"], spacing["x"]) if known else (1.0, 1.0)
 
+        whole, deep = Region.whole(plane.height, plane.width), bmode.depth_halo(plane)
+
         def real(region: Region) -> tuple[Array, Array]:
-            found = pair(self, one_slice(plane, region), desk, cancelled)
-            before, after = (one.reshape(one.shape[-2:]) for one in found)
+            wide = replace(region, y0=region.y0 - deep, y1=region.y1 + deep).meet(whole)
+            wide = replace(wide, front=region.front)
+            found = pair(self, one_slice(plane, wide), desk, cancelled)
+            before, after = (detected(one, plane)[region.within(wide)] for one in found)
             return slope * before + intercept, slope * after + intercept
 
         drawn = [real(replace(centre(area, JUDGED), front=self.front)) for area in self.areas]
@@ -55,17 +62,19 @@ class Inspect:
             edge = quality.edge(*real(box), line, edges)
         areas = tuple((quality.area(before), quality.area(after)) for before, after in drawn)
         length = "mm" if known else "px"
-        yield quality.Quality(unit, length, areas, spectrum, edge, *self._contrast(drawn))
+        cnr, gcnr = self._contrast(drawn)
+        speckle = tuple((speckle_snr(a), speckle_snr(b)) for a, b in drawn if echoing(self.image))
+        yield quality.Quality(unit, length, areas, spectrum, edge, cnr, gcnr, speckle)
 
     def _contrast(self, drawn: list[tuple[Array, Array]]) -> tuple[Both, Both]:
         """CNR and gCNR of two areas before and after."""
-        from core import contrast, quality
+        from core import quality
 
         if len(drawn) < 2:
             return None, None
         (before, after), (other_before, other_after) = drawn
         pairs = (before, other_before), (after, other_after)
-        if self.image.kind == "clip":
+        if echoing(self.image):
             found = [contrast.cnr(a, b) for a, b in pairs]
         else:
             found = [quality.cnr(quality.area(a), quality.area(b)) for a, b in pairs]
@@ -82,3 +91,17 @@ class Inspect:
             self.front,
         ).meet(Region.whole(plane.height, plane.width))  # fmt: skip
         return box, (y0 - box.y0, x0 - box.x0, y1 - box.y0, x1 - box.x0)
+
+
+def echoing(image: Image) -> bool:
+    """Is it ultrasound: echoes, or pictures of them?"""
+    seen: Mapping[str, Any] = image.meta.get("dicom") or {}
+    return image.kind in ("clip", "rf") or seen.get("Modality") in ("US", "IVUS")
+
+
+def detected(pixels: Array, image: Image) -> Array:
+    """One plane (h, w): the strength of echoes, the mean of colours, else the numbers."""
+    picked = pixels[tuple(slice(None) if axis in "cyx" else 0 for axis in image.axes)]
+    if bmode.echoes(image):
+        return bmode.detected(picked, image)
+    return picked.mean(0) if picked.ndim == 3 else picked

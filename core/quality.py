@@ -65,6 +65,7 @@ class Quality:
     edge: Edge | None
     cnr: tuple[float, float] | None = None  # of the first area over the second, before and after
     gcnr: tuple[float, float] | None = None
+    speckle: tuple[tuple[float, float], ...] = ()  # SNR of each area of ultrasound: before, after
 
 
 def area(values: Floats) -> Area:

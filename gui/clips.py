@@ -228,6 +228,7 @@ class Clips(QObject):
             self._show_marks()
         if self.bar is not None:
             self.bar.setVisible(moves)
+        self._window.quality.set_moving(moves)
 
     def _build(self) -> None:
         from gui.playbar import PlayBar  # not needed for the first paint

@@ -28,6 +28,7 @@ from gui.look_panel import LookPanel
 from gui.machine import Machine
 from gui.monitor import Monitor
 from gui.noise_panel import NoisePanel
+from gui.over_time import OverTime
 from gui.panel import MethodPanel
 from gui.presenter import Presenter
 from gui.quality_panel import QualityPanel
@@ -84,12 +85,13 @@ def _place(w: Window) -> None:
     w.inspector, w.quality = Inspector(w.session, w.viewer, w.bridge), QualityPanel()
     w.layer = LayerChoice(w.session, w.viewer, w.monitor)
     w.layer.set_action(frame.beside(w.tools, w.actions_by_id["difference"], w.layer))
+    w.over_time = OverTime(w.session, w.bridge, w.quality.strip)
     w.pages.addWidget(w.viewer)
     w.column.addWidget(w.slices)
     w.setStatusBar(w.status)
     parts: dict[str, tuple[QWidget, ...]] = {
         "Denoise": (w.panel, frame.scrolled(w.look), w.queue),
-        "Measure": (w.statistics, frame.scrolled(w.noise), w.quality, frame.scrolled(w.scans.info)),
+        "Measure": tuple(map(frame.scrolled, (w.statistics, w.noise, w.quality, w.scans.info))),
     }
     for dock, widgets in parts.items():
         frame.fill(w.pages_by_dock[dock], widgets)

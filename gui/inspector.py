@@ -6,7 +6,7 @@ from PySide6.QtCore import QObject, Signal
 
 from core.engine import Event, Finished, Job
 from core.image import Image
-from core.inspection import Inspect
+from core.inspection import Inspect, echoing
 from core.method import Cancelled
 from core.quality import Quality
 from core.tiles import Region
@@ -69,8 +69,8 @@ class Inspector(QObject):
 
 
 def able(image: Image) -> bool:
-    """Is there one number at each place, whose areas can be compared?"""
-    return image.numbers and image.kind != "rf" and "c" not in image.axes
+    """Is there one number at each place, whose areas can be compared? Of ultrasound there is."""
+    return echoing(image) or (image.numbers and "c" not in image.axes)
 
 
 def _key(state: State) -> tuple[object, ...]:

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QFileDialog, QGridLayout, QLabel, QVBoxLayout, QWi
 from core.develop import Look, balance, temperature
 from core.image import Color, Image
 from core.method import Control
-from gui import windowing
+from gui import compression, windowing
 from gui.controls import Combo
 from gui.monitor import AUTOMATIC, SRGB, Monitor
 from gui.rows import Row, row
@@ -140,6 +140,8 @@ class LookPanel(QWidget):
             return known.get(look.wb, "custom")
         if name in ("low", "high") and look.window is not None:
             return look.window[name == "high"]
+        if name in compression.ROWS:
+            return compression.value(name, look)
         if name in WINDOW and self._image is not None:
             return windowing.value(name, self._image, look)
         return getattr(look, name)
@@ -158,6 +160,8 @@ class LookPanel(QWidget):
             window = (low, float(value)) if name == "high" else (float(value), high)  # type: ignore[arg-type]
             if (window[0] < window[1]) == (low < high):  # a window turned round stays so
                 look = replace(look, window=window)
+        elif name in compression.ROWS:
+            look = compression.edited(name, float(value), look)  # type: ignore[arg-type]
         elif name in WINDOW and self._image is not None:
             look = windowing.edited(name, value, self._image, look)
         else:
@@ -185,6 +189,8 @@ def _controls(image: Image, look: Look) -> list[Control]:
         return [EXPOSURE, TONE]
     if image.kind == "display":
         return [EXPOSURE]
+    if image.kind == "rf":
+        return [compression.RANGE, compression.GAIN]
     return windowing.controls(image, look) if image.kind == "scan" else _window(look)
 
 

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QTabWidget, QVBoxLayout, QWid
 from core.quality import Quality
 from gui import theme
 from gui.numbers import text
+from gui.over_time import TimeStrip
 from gui.plots import Curve, Plot, Sketch
 from gui.statistics import Notice
 from gui.turns import Turns
@@ -20,6 +21,8 @@ HINT = (
     "background, for the contrast-to-noise ratio; <b>W</b> a line across an edge. "
     "<b>Shift+R</b> clears all."
 )
+MOVING = " The line is also followed over time, as in M-mode."
+OVER_TIME = 2  # its tab
 NOTE = "Dotted: before. Line: after."
 COARSER, WIDER = 0.75, 1.15  # ratios after to before that are worth a word
 
@@ -51,6 +54,9 @@ class QualityPanel(QWidget):
             column.addWidget(plot, 1)
             column.addWidget(note)
             self.tabs.addTab(page, name)
+        self.strip = TimeStrip()
+        self.tabs.addTab(self.strip, "Over time")
+        self.set_moving(False)
         whole = QVBoxLayout(self)
         whole.setContentsMargins(10, 10, 10, 8)
         whole.setSpacing(8)
@@ -66,6 +72,11 @@ class QualityPanel(QWidget):
         self.spectrum.set_library(library)
         self.edge.set_library(library)
 
+    def set_moving(self, on: bool) -> None:
+        """Is it a clip, in which a line can be followed over time?"""
+        self.tabs.setTabVisible(OVER_TIME, on)
+        self.hint.setText(HINT + (MOVING if on else ""))
+
     def show_quality(self, found: Quality | None) -> None:
         """The figures of what is drawn; None: nothing is."""
         rows = lines(found) if found is not None else {}
@@ -76,7 +87,8 @@ class QualityPanel(QWidget):
         self.spectrum.draw(_spectrum(found) if found is not None else None)
         self.edge.draw(_edge(found) if found is not None else None)
         if found is not None and found.edge is not None and not found.areas:
-            self.tabs.setCurrentIndex(1)
+            moving = self.tabs.isTabVisible(OVER_TIME)
+            self.tabs.setCurrentIndex(OVER_TIME if moving else 1)
 
     def _show_rows(self, rows: dict[str, tuple[str, str]]) -> None:
         if list(rows) != [name for name, side in self.cells if side == "before"]:
@@ -108,10 +120,13 @@ def lines(found: Quality) -> dict[str, tuple[str, str]]:
     several = len(found.areas) > 1
     for letter, (before, after) in zip("AB", found.areas, strict=False):
         name = f" {letter}" if several else ""
-        rows[f"Mean{name}, {found.unit}"] = before.mean, after.mean
-        rows[f"σ{name}, {found.unit}"] = before.std, after.std
+        unit = f", {found.unit}" if found.unit else ""
+        rows[f"Mean{name}{unit}"] = before.mean, after.mean
+        rows[f"σ{name}{unit}"] = before.std, after.std
+    for letter, both in zip("AB", found.speckle, strict=False):
+        rows[f"Speckle SNR{f' {letter}' if several else ''}"] = both
     if found.cnr is not None:
-        rows["CNR of A over B"] = found.cnr
+        rows["CNR of A and B" if found.speckle else "CNR of A over B"] = found.cnr
     if found.gcnr is not None:
         rows["gCNR, 0 to 1"] = found.gcnr
     if one := found.spectrum:
@@ -146,7 +161,7 @@ def _spectrum(found: Quality) -> Sketch | None:
     return Sketch(
         _pair(one.frequency, one.before, one.after),
         ("Frequency", f"1/{found.length}"),
-        ("Noise power", f"{found.unit}² {found.length}²"),
+        ("Noise power", f"{found.unit and f'{found.unit}² '}{found.length}²"),
         reach=(float(one.frequency[-1]), 1.05 * top),
     )
 
