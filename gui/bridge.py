@@ -326,7 +326,7 @@ class Bridge(QObject):
             self.opened.emit(value)
         elif isinstance(value, Measured):
             flat = isinstance(job.work, MeasureNoise) and job.work.flat is not None
-            self._learn_noise(value, flat)
+            self._session.take_noise(value, Origin.PICKED if flat else Origin.MEASURED)
         elif isinstance(value, Exported):
             self.exported.emit(value)
         elif isinstance(job.work, Judge) and isinstance(value, tuple):
@@ -361,15 +361,6 @@ class Bridge(QObject):
             self.rates.learn(work.recipe, value.rate, self._where.get(job, "cpu"), partly)
         if not job.stopped:
             self.progressed.emit(value, "export" if isinstance(work, Export) else "view")
-
-    def _learn_noise(self, found: Measured, flat: bool) -> None:
-        origin = Origin.PICKED if flat else Origin.MEASURED
-        changes = {"noise": found.model, "measured": found, "origin": origin}
-        d = self._session.document
-        if d is not None and d.noise is None:
-            self._session.learn(**changes)
-        else:
-            self._session.edit(**changes)
 
     def _finish(self, job: Job, error: BaseException | None) -> None:
         self._running.discard(job)

@@ -146,8 +146,15 @@ class Session(QObject):
         self._replace(State(after, replace(self.state.view, held=not final)))
         self.history_changed.emit()
 
-    def learn(self, **changes: Any) -> None:
-        """Take in what was found out (a measurement): true of all steps of the history."""
+    def take_noise(self, found: Measured, origin: Origin) -> None:
+        """What was measured: the first model holds for all of the history, another is an edit."""
+        changes = {"noise": found.model, "measured": found, "origin": origin}
+        if self.document is not None and self.document.noise is None:
+            self._learn(**changes)
+        else:
+            self.edit(**changes)
+
+    def _learn(self, **changes: Any) -> None:
         if self.document is not None:
             steps = self._undo, self._redo
             self._undo, self._redo = ([replace(d, **changes) for d in step] for step in steps)
