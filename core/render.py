@@ -20,6 +20,7 @@ from core import areas
 from core.desk import Desk
 from core.image import Array, Image, Pixels
 from core.method import Cancelled, Context, Planes
+from core.noise.correlated import Correlated
 from core.noise.model import Noise, PoissonGaussian
 from core.ops.domain import Domain, filled, lost
 from core.part import Part, seen, source
@@ -81,6 +82,8 @@ class Renderer:
         noise: Noise = PoissonGaussian((0.0,) * (max(planes) + 1), (1.0,) * (max(planes) + 1))
         if self.plans[index].method.domain == "signal":
             noise = self._noise(region) if region else self.noise
+        elif isinstance(self.noise, Correlated) and self.plans[index].packing.period == 1:
+            noise = self.noise.unit
         return Context(noise, planes, torch, 1, self._stopped, region)
 
     def _stopped(self) -> bool:

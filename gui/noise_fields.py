@@ -6,12 +6,14 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import cast
 
+from core.noise.correlated import Correlated
 from core.noise.model import LogSpeckle, Mapped, Noise, PoissonGaussian, Rician, Sliced, Speckle
 
 PER_CHANNEL = ("Gain", "Read noise")
 HELP = {
     "poisson-gaussian": "",
     "rician": "Rician: magnitudes of MR, also in the dark. More coils: noncentral chi.",
+    "correlated": "Near pixels share their noise, as in developed photographs: of one pixel.",
     "speckle": "Speckle: a factor on the signal; more looks, less of it.",
     "log-speckle": "Speckle of a log-compressed image: as strong in bright as in dark tissue.",
     "per-slice": "Each band or slice has a sigma of its own; a typed one scales them all.",
@@ -44,6 +46,8 @@ def fields(noise: Noise, channel: int = 0) -> tuple[Field, ...]:
             return looks, Field("Floor", noise.floor, 1e-12)
         case LogSpeckle():
             return (Field("Sigma", noise.scale),)
+        case Correlated():
+            return (Field("Sigma", median(noise.deviation)),)
         case Sliced() | Mapped():
             return (Field("Sigma (median)", typical(noise)),)
         case _:
@@ -91,6 +95,8 @@ def _scaled(noise: Noise, factor: float) -> Noise:
             return PoissonGaussian(gain, tuple(r * factor for r in noise.read))
         case Rician() | LogSpeckle():
             return replace(noise, scale=noise.scale * factor)
+        case Correlated():
+            return replace(noise, deviation=tuple(v * factor for v in noise.deviation))
         case Sliced():
             return replace(noise, models=tuple(_scaled(m, factor) for m in noise.models))
         case Mapped():

@@ -59,14 +59,21 @@ def measure(image: Image, region: Region | None = None) -> Measured:
     """The noise of an image (or of a region of it), in the model that fits its kind, with verdicts.
 
     Cubes: a sigma per band. Scans: Rician for MR, a map of sigmas for CT. Clips: speckle. All
-    others: Poisson-Gaussian per channel. Blind: needs no flat area, only some without texture.
+    others: Poisson-Gaussian per channel; developed photographs, where that does not fit: the
+    correlated noise that is left of it. Blind: needs no flat area, only some without texture.
     Large images are looked at in part. NaN and infinite samples are left out. Never raises for odd
     pixels: what cannot be measured says so and carries a usable fallback (Gaussian noise).
     """
     whole = Region.whole(image.height, image.width)
     area = (region or largest(image) or whole).meet(whole)
     found = _of_kind(image, area) if area.area else None
-    return found or measure_sensor(image, area)
+    if found is None:
+        found = measure_sensor(image, area)
+        if image.kind == "display" and found.verdict != GOOD:
+            from core.noise.developed import measure_developed
+
+            found = measure_developed(image, area) or found
+    return found
 
 
 def _of_kind(image: Image, area: Region) -> Measured | None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import base64
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
 
+from core.noise.correlated import Correlated
 from core.noise.model import LogSpeckle, Mapped, Noise, PoissonGaussian, Rician, Sliced, Speckle
+from core.noise.spectrum import EDGE, Spectrum, of_pulse
 
 SYNTAX = (
     "gaussian:SIGMA, poisson-gaussian:GAIN,READ, rician:SIGMA, chi:SIGMA,COILS, "
-    "speckle:LOOKS[,FLOOR], envelope:LOOKS[,FLOOR] or log-speckle:SIGMA"
+    "correlated:SIGMA,SIZE, speckle:LOOKS[,FLOOR], envelope:LOOKS[,FLOOR] or log-speckle:SIGMA"
 )
 
 
@@ -30,6 +32,8 @@ def parse(text: str) -> Noise:
             return Rician(scale)
         case "chi", [scale, coils] if coils == int(coils):
             return Rician(scale, int(coils))
+        case "correlated", [sigma, size] if 0 <= size <= EDGE:
+            return Correlated((0.0,), (sigma,), (of_pulse(size),))
         case (("speckle" | "envelope"), [looks, *floor]) if len(floor) < 2:
             return Speckle(looks, kind == "envelope", *floor)
         case "log-speckle", [scale]:
@@ -53,6 +57,10 @@ def to_json(noise: Noise | None) -> dict[str, Any] | None:
     match noise:
         case PoissonGaussian():
             return {"model": noise.kind, "gain": list(noise.gain), "read": list(noise.read)}
+        case Correlated():
+            spectra = [_brief(each) for each in noise.spectra]
+            curve = {"signal": list(noise.signal), "sigma": list(noise.deviation)}
+            return {"model": noise.kind, **curve, "spectra": spectra}
         case Rician():
             more = {"averages": noise.averages} if noise.averages != 1 else {}
             return {"model": noise.kind, "sigma": noise.scale, "coils": noise.coils, **more}
@@ -82,6 +90,9 @@ def from_json(data: Mapping[str, Any] | None) -> Noise | None:
             return PoissonGaussian(tuple(g for g, _ in pairs), tuple(r for _, r in pairs))
         case PoissonGaussian.kind:
             return PoissonGaussian(tuple(map(float, data["gain"])), tuple(map(float, data["read"])))
+        case Correlated.kind:
+            signal, sigma = (tuple(map(float, data[name])) for name in ("signal", "sigma"))
+            return Correlated(signal, sigma, tuple(_whole(each) for each in data["spectra"]))
         case Rician.kind:
             coils, averages = int(data.get("coils", 1)), float(data.get("averages", 1))
             return Rician(float(data["sigma"]), coils, averages)
@@ -98,6 +109,16 @@ def from_json(data: Mapping[str, Any] | None) -> Noise | None:
             return _unpacked(data)
         case other:
             raise ValueError(f"unknown noise model {other!r}")
+
+
+def _brief(spectrum: Spectrum) -> list[float]:
+    """A spectrum that is the same everywhere is one number."""
+    return [spectrum[0]] if len(set(spectrum)) == 1 else list(spectrum)
+
+
+def _whole(given: Sequence[float]) -> Spectrum:
+    values = tuple(map(float, given))
+    return values * EDGE**2 if len(values) == 1 else values
 
 
 def _unpacked(data: Mapping[str, Any]) -> Noise:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from core.image import Array
+from core.noise.spectrum import WHITE, Spectrum, in_basis
 
 EDGE = 8  # of a block
 THRESHOLD = 2.7  # of the first stage, in noise standard deviations
@@ -36,11 +37,13 @@ def denoise(
     radius: int,
     margin: int,
     check: Callable[[], None],
+    spectrum: Spectrum = WHITE,
 ) -> Array:
     """Denoise (N, P, H, W) planes of noise `sigmas`; right inside `margin` pixels of the border.
 
     Blocks of 8 pixels are looked for up to `radius` pixels away, for references every `step`
-    pixels, in plane 0. First a stage of hard thresholding, then one of Wiener shrinkage.
+    pixels, in plane 0. First a stage of hard thresholding, then one of Wiener shrinkage. `spectrum`
+    is that of noise of 1 (see core.noise.spectrum).
     """
     result = tile.copy()
     if min(tile.shape[-2:]) < EDGE + step:
@@ -50,8 +53,8 @@ def denoise(
     first, last = max(needed - _stage(radius) - one - step, 0), max(needed - one - step, 0)
     for noisy, clean in zip(tile, result, strict=True):
         noisy = np.ascontiguousarray(noisy)
-        basic = _pass(noisy, None, sigmas, step, radius, first // step * step, check)
-        clean[:] = _pass(noisy, basic, sigmas, step, radius, last // step * step, check)
+        basic = _pass(noisy, None, sigmas, step, radius, first // step * step, check, spectrum)
+        clean[:] = _pass(noisy, basic, sigmas, step, radius, last // step * step, check, spectrum)
     return result
 
 
@@ -63,6 +66,7 @@ def _pass(
     radius: int,
     skip: int,
     check: Callable[[], None],
+    spectrum: Spectrum,
 ) -> Array:
     """One stage over (P, H, W): references every `step` pixels from `skip` on."""
     from core.ops import bm_cpu
@@ -75,6 +79,10 @@ def _pass(
     far = np.zeros(places.shape, np.float32)
     sums, mass = np.zeros_like(noisy), np.zeros_like(noisy)
     none = np.zeros((0, 1), np.float32)
+    if guide is None and spectrum != WHITE:
+        spectrum = in_basis(spectrum, bm_cpu.BIOR)  # wavelets, not cosines
+    each = np.asarray(spectrum, np.float32)
+    shares = np.square(each)
     for y in rows:
         check()
         bm_cpu.match(
@@ -84,11 +92,11 @@ def _pass(
         found = np.where(far > NOWHERE, places[:, :1], places)
         for plane, sigma in enumerate(sigmas):
             if sigma > 0:
-                level = np.float32(THRESHOLD * sigma if guide is None else sigma * sigma)
+                white = THRESHOLD * sigma if guide is None else sigma * sigma
+                levels = np.float32(white) * (each if guide is None else shares)
                 pilot = none if guide is None else guide[plane]
-                bm_cpu.collaborate(
-                    noisy[plane], pilot, found, level, window, sums[plane], mass[plane]
-                )
+                given = noisy[plane], pilot, found, levels, shares, window
+                bm_cpu.collaborate(*given, sums[plane], mass[plane])
     out = noisy.copy()
     for plane in range(planes):
         bm_cpu.merge(sums[plane], mass[plane], window, out[plane])

@@ -202,35 +202,36 @@ def _haar(coefs, most, inverse, spare):
 
 
 @fast
-def _hard(coefs, lanes, level, weight):
-    """Drop coefficients below `level` but the mean of all; weight[r] = 1 / number kept."""
+def _hard(coefs, lanes, levels, shares, weight):
+    """Drop coefficients below `levels` but the mean of all; weight[r] = 1 / noise power kept."""
     weight[:] = ZERO
     for n in range(B * B):
-        row = coefs[n * LANES :]
+        row, level, share = coefs[n * LANES :], levels[n], shares[n]
         for lane in range(0, lanes, SIDE):
             part = row[lane:]
             least = -ONE if n + lane == 0 else level
             for r in range(SIDE):
                 keep = abs(part[r]) > least
                 part[r] = part[r] if keep else ZERO
-                weight[r] += ONE if keep else ZERO
+                weight[r] += share if keep else ZERO
     for r in range(SIDE):
         weight[r] = ONE / weight[r]
 
 
 @fast
-def _wiener(coefs, pilot, lanes, variance, weight):
-    """Empirical Wiener factors from the pilot's coefficients; weight[r] = 1 / their energy."""
+def _wiener(coefs, pilot, lanes, levels, shares, weight):
+    """Empirical Wiener factors from the pilot's coefficients; weight[r] = 1 / noise power left."""
     weight[:] = ZERO
     for n in range(B * B):
         row, known = coefs[n * LANES :], pilot[n * LANES :]
+        variance, share = levels[n], shares[n]
         for lane in range(0, lanes, SIDE):
             part, guide = row[lane:], known[lane:]
             for r in range(SIDE):
                 power = guide[r] * guide[r]
                 factor = power / (power + variance)
                 part[r] *= factor
-                weight[r] += factor * factor
+                weight[r] += factor * factor * share
     for r in range(SIDE):
         weight[r] = ONE / max(weight[r], LEAST)  # all is dark: nothing may become infinite
 
@@ -261,16 +262,18 @@ def collaborate(
     noisy: Floats,
     guide: Floats,
     places: Places,
-    level: np.float32,
+    levels: Floats,
+    shares: Floats,
     window: Floats,
     sums: Floats,
     mass: Floats,
 ) -> None:
     """Filter the groups of one row of reference blocks of a plane (H, W); add to sums and mass.
 
-    With a `guide` (H, W; else no rows) empirical Wiener shrinkage of DCTs with noise variance
-    `level`, without it hard thresholding of wavelets at `level`. `window` (8) weighs a block's rows
-    and columns.
+    With a `guide` (H, W; else no rows) empirical Wiener shrinkage of DCTs with noise variances
+    `levels` (64: one for each coefficient), without it hard thresholding of wavelets at `levels`;
+    `shares` (64) are the noise's powers, for the groups' weights. `window` (8) weighs a block's
+    rows and columns.
     """
     count, most = places.shape
     coefs, pilot = np.empty(B * B * LANES, np.float32), np.empty(B * B * LANES, np.float32)
@@ -283,9 +286,9 @@ def collaborate(
         if guide.shape[0]:
             _gather(guide, places, first, used, most, lanes, kind, pilot, spare)
             _haar(pilot, most, False, spare)
-            _wiener(coefs, pilot, lanes, level, weight)
+            _wiener(coefs, pilot, lanes, levels, shares, weight)
         else:
-            _hard(coefs, lanes, level, weight)
+            _hard(coefs, lanes, levels, shares, weight)
         _haar(coefs, most, True, spare)
         _scatter(coefs, weight, window, places, first, used, most, lanes, kind, spare, sums, mass)
 

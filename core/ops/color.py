@@ -6,11 +6,12 @@ Imported where plugins are listed: no torch, numba or OpenCV at the top.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
 from core.method import Context, Method, Planes, Slider, is_array
+from core.noise.correlated import like_white
 from core.ops.planes import basis
 
 
@@ -19,6 +20,7 @@ class ByColor(Method):
 
     assumption = "Noise independent from pixel to pixel, its strength known from the noise model."
     tensors = False
+    spectral: ClassVar[bool] = False  # clean() uses the noise's power spectrum: ctx.noise
 
     strength: Annotated[
         float, Slider(0.0, 3.0, "×", "Noise to remove, as a multiple of the noise model's.")
@@ -31,7 +33,8 @@ class ByColor(Method):
         """See Method.run."""
         if not self.strength:
             return tile
-        noise = sigmas(ctx.planes, self.strength, self.chroma)
+        strength = self.strength * (1.0 if self.spectral else like_white(ctx.noise))
+        noise = sigmas(ctx.planes, strength, self.chroma)
         return unmix(self.clean(mix(tile, ctx.planes), noise, ctx), ctx.planes)
 
     def clean(self, planes: Planes, sigmas: Sequence[float], ctx: Context) -> Planes:

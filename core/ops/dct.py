@@ -14,6 +14,7 @@ import numpy as np
 
 from core.image import Array
 from core.method import Planes, is_array
+from core.noise.spectrum import WHITE, Spectrum, halved
 from core.ops.scales import add_doubled, halve
 
 EDGE = 8  # of a block
@@ -42,26 +43,31 @@ def denoise(
     scales: int,
     margin: int,
     check: Callable[[], None],
+    spectra: Sequence[Spectrum] = (WHITE,),
 ) -> Planes:
     """Denoise (N, P, H, W) planes of noise `sigmas`; right inside `margin` pixels of the border.
 
     `steps` has one entry per pass, the distance between blocks: the first pass is hard
     thresholding, every other Wiener shrinkage guided by the result before. On each of `scales`
     coarser scales (half the size) the same is done and corrects what is left of the noise there.
+    `spectra` are those of noise of 1, here and on coarser scales (see core.noise.spectrum).
     An array is done by the CPU's kernels, a tensor by torch on its device.
     """
     skip = max(margin - EDGE * len(steps) - 8, 0) // lcm(*steps) * lcm(*steps)
     inner = slice(skip, tile.shape[-2] - skip), slice(skip, tile.shape[-1] - skip)
     fine = guide = _own(tile[(..., *inner)])
     for number, step in enumerate(steps):
-        guide = shrink(fine, guide if number else None, sigmas, step, check)
+        guide = shrink(fine, guide if number else None, sigmas, step, check, spectra[0])
     if not scales and not skip:
         return guide
     result = _own(tile, copy=True)
     result[(..., *inner)] = guide
     if not scales:
         return result
-    coarse = denoise(halve(tile), sigmas, steps, scales - 1, max((margin - 1) // 2 - 2, 0), check)
+    near = max((margin - 1) // 2 - 2, 0)
+    coarse = denoise(
+        halve(tile), sigmas, steps, scales - 1, near, check, spectra[1:] or (halved(spectra[0]),)
+    )
     coarse -= halve(result)
     return add_doubled(result, coarse)
 
@@ -79,15 +85,16 @@ def shrink(
     sigmas: Sequence[float],
     step: int,
     check: Callable[[], None],
+    spectrum: Spectrum = WHITE,
 ) -> Planes:
     """One pass over (N, P, H, W) planes: blocks every `step` pixels from the top left corner."""
     if min(noisy.shape[-2:]) < EDGE + step:
         return noisy
     if is_array(noisy):
-        return _shrink_cpu(noisy, guide, sigmas, step, check)
+        return _shrink_cpu(noisy, guide, sigmas, step, check, spectrum)
     from core.ops import dct_torch
 
-    return dct_torch.shrink(noisy, guide, sigmas, step, check)
+    return dct_torch.shrink(noisy, guide, sigmas, step, check, spectrum)
 
 
 def _shrink_cpu(
@@ -96,6 +103,7 @@ def _shrink_cpu(
     sigmas: Sequence[float],
     step: int,
     check: Callable[[], None],
+    spectrum: Spectrum,
 ) -> Array:
     from core.ops import dct_cpu
 
@@ -103,16 +111,19 @@ def _shrink_cpu(
     rows = max(BAND // width // step, 1) * step
     none = np.zeros((0, step, 1), np.float32)
     result = noisy.copy()
+    each = np.asarray(spectrum, np.float32)
+    shares = np.square(each)
     for item in range(noisy.shape[0]):
         for plane, sigma in enumerate(sigmas):
             if sigma <= 0:
                 continue
             source = dct_cpu.phases(noisy[item, plane], step)
             pilot = none if guide is None else dct_cpu.phases(guide[item, plane], step)
-            level = np.float32(THRESHOLD * sigma if guide is None else sigma * sigma)
+            white = THRESHOLD * sigma if guide is None else sigma * sigma
+            levels = np.float32(white) * (each if guide is None else shares)
             sums, weights = np.zeros_like(source), np.zeros_like(source)
             for first in range(0, height, rows):
                 check()
-                dct_cpu.shrink(source, pilot, level, sums, weights, first, first + rows)
+                dct_cpu.shrink(source, pilot, levels, shares, sums, weights, first, first + rows)
             dct_cpu.merge(sums, weights, result[item, plane])
     return result

@@ -94,32 +94,32 @@ def _spectra(source, y, j, lanes, columns, coefs):
 
 
 @fast
-def _hard(coefs, threshold, lanes, weight):
-    """Drop small coefficients but the mean; weight = 1 / number kept (as BM3D)."""
+def _hard(coefs, levels, shares, lanes, weight):
+    """Drop small coefficients but the mean; weight = 1 / noise power kept (as BM3D)."""
     for b in range(lanes):
-        weight[b] = ONE
+        weight[b] = shares[0]
     for n in range(1, B * B):
-        c = coefs[n * LANES :]
+        c, threshold, share = coefs[n * LANES :], levels[n], shares[n]
         for b in range(lanes):
             keep = abs(c[b]) > threshold
             c[b] = c[b] if keep else ZERO
-            weight[b] += ONE if keep else ZERO
+            weight[b] += share if keep else ZERO
     for b in range(lanes):
         weight[b] = ONE / weight[b]
 
 
 @fast
-def _wiener(coefs, guide, variance, lanes, weight):
-    """Empirical Wiener factors from the guide's coefficients; weight = 1 / their energy."""
+def _wiener(coefs, guide, levels, shares, lanes, weight):
+    """Empirical Wiener factors from the guide's coefficients; weight = 1 / noise power left."""
     for b in range(lanes):
-        weight[b] = ONE
+        weight[b] = shares[0]
     for n in range(1, B * B):
-        c, g = coefs[n * LANES :], guide[n * LANES :]
+        c, g, variance, share = coefs[n * LANES :], guide[n * LANES :], levels[n], shares[n]
         for b in range(lanes):
             power = g[b] * g[b]
             factor = power / (power + variance)
             c[b] *= factor
-            weight[b] += factor * factor
+            weight[b] += factor * factor * share
     for b in range(lanes):
         weight[b] = ONE / weight[b]
 
@@ -159,7 +159,8 @@ def _add(coefs, weight, blocks, lanes, columns, total, y, j, sums, weights):
 def shrink(
     noisy: Floats,
     guide: Floats,
-    level: np.float32,
+    levels: Floats,
+    shares: Floats,
     sums: Floats,
     weights: Floats,
     first: int,
@@ -169,7 +170,8 @@ def shrink(
 
     `noisy`, `sums` and `weights` are (H, step, W / step) float32: pixel x at [y, x % step,
     x // step]. With a `guide` (same shape; else any array with no rows) empirical Wiener shrinkage
-    with noise variance `level`, without it hard thresholding at `level`.
+    with noise variances `levels` (64: one for each coefficient), without it
+    hard thresholding at `levels`. `shares` (64) are the noise's powers, for the blocks' weights.
     """
     height, step, width = noisy.shape
     columns, coefs = np.zeros(B * SPAN, np.float32), np.zeros(B * B * LANES, np.float32)
@@ -183,9 +185,9 @@ def shrink(
             _spectra(noisy, y, j, lanes, columns, coefs)
             if guide.shape[0]:
                 _spectra(guide, y, j, lanes, columns, pilot)
-                _wiener(coefs, pilot, level, lanes, weight)
+                _wiener(coefs, pilot, levels, shares, lanes, weight)
             else:
-                _hard(coefs, level, lanes, weight)
+                _hard(coefs, levels, shares, lanes, weight)
             _add(coefs, weight, blocks, lanes, columns, total, y, j, sums, weights)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 import torch.nn.functional as F
 
+from core.noise.spectrum import Spectrum
 from core.ops.dct import EDGE, THRESHOLD
 
 
@@ -16,23 +17,26 @@ def shrink(
     sigmas: Sequence[float],
     step: int,
     check: Callable[[], None],
+    spectrum: Spectrum,
 ) -> torch.Tensor:
     """`core.ops.dct.shrink` of a tensor: same blocks, same result."""
     check()
     count, planes, height, width = noisy.shape
     width = width // step * step  # as the CPU form, which sorts pixels by their phase
     down, across = (height - EDGE) // step + 1, (width - EDGE) // step + 1
-    sigma = torch.tensor(sigmas, device=noisy.device).view(1, -1, 1, 1, 1, 1)
-    spectrum = _dct(noisy[..., :width], step)
+    alone = torch.tensor(sigmas, device=noisy.device).view(1, -1, 1, 1, 1, 1)
+    each = torch.tensor(spectrum, device=noisy.device).view(EDGE, EDGE)
+    sigma = alone * each
+    coefs = _dct(noisy[..., :width], step)
     if guide is None:
-        factor = (spectrum.abs() > THRESHOLD * sigma).to(noisy.dtype)
+        factor = (coefs.abs() > THRESHOLD * sigma).to(noisy.dtype)
     else:
         power = _dct(guide[..., :width], step).square_()
         factor = power / (power + sigma.square()).clamp_min(1e-20)
     factor[..., 0, 0] = 1
-    weight = 1 / factor.square().sum((-2, -1), keepdim=True)
+    weight = 1 / (factor * each).square().sum((-2, -1), keepdim=True)
     basis = _matrix(noisy)
-    blocks = basis.T @ (spectrum * factor) @ basis * weight
+    blocks = basis.T @ (coefs * factor) @ basis * weight
     size = (down - 1) * step + EDGE, (across - 1) * step + EDGE
 
     def overlap(values: torch.Tensor) -> torch.Tensor:
@@ -42,7 +46,7 @@ def shrink(
     sums, weights = overlap(blocks), overlap(weight.expand_as(blocks))
     result = noisy.clone()
     covered = result[..., : size[0], : size[1]]
-    known = (weights > 0) & (sigma[..., 0, 0] > 0)
+    known = (weights > 0) & (alone[..., 0, 0] > 0)
     covered.copy_(torch.where(known, sums / weights.clamp_min(1e-20), covered))
     return result
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from core.image import Image
 from core.method import Context, Needs, Planes, Slider
+from core.noise.correlated import spectra_of
 from core.ops.color import ByColor
 
 STEP = 3  # pixels between reference blocks
@@ -17,6 +18,7 @@ class BlockMatch(ByColor):
 
     title = "Block matching"
     cpu_only = True
+    spectral = True
     paper = "Dabov, Foi, Katkovnik and Egiazarian, IEEE TIP 2007"
 
     search: Annotated[
@@ -34,4 +36,5 @@ class BlockMatch(ByColor):
         from core.ops import bm
 
         margin = bm.reach(STEP, self.search)
-        return bm.denoise(planes, sigmas, STEP, self.search, margin, ctx.check)
+        (spectrum,) = spectra_of(ctx.noise)
+        return bm.denoise(planes, sigmas, STEP, self.search, margin, ctx.check, spectrum)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from core.image import Image
 from core.method import Context, Needs, Planes, Slider
+from core.noise.correlated import spectra_of
 from core.ops.color import ByColor
 
 STEPS = (1, 1)  # pixels between blocks in the two passes: every block there is
@@ -17,6 +18,7 @@ class Dct(ByColor):
 
     title = "DCT"
     version = 2
+    spectral = True
     paper = "Yu and Sapiro, IPOL 2011; Pierazzo and Facciolo, IPOL 2017; Dabov et al., TIP 2007"
 
     scales: Annotated[
@@ -35,4 +37,5 @@ class Dct(ByColor):
         from core.ops import dct
 
         margin = dct.reach(STEPS, self.scales)
-        return dct.denoise(planes, sigmas, STEPS, self.scales, margin, ctx.check)
+        spectra = spectra_of(ctx.noise, self.scales)
+        return dct.denoise(planes, sigmas, STEPS, self.scales, margin, ctx.check, spectra)

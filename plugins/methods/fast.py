@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from core.image import Image
 from core.method import Context, Needs, Planes
+from core.noise.correlated import spectra_of
 from core.ops.color import ByColor
 
 STEPS = (3, 3)  # pixels between blocks in the two passes
@@ -17,6 +18,7 @@ class Fast(ByColor):
 
     title = "Fast"
     version = 2
+    spectral = True
     paper = "Yu and Sapiro, IPOL 2011; Pierazzo and Facciolo, IPOL 2017"
 
     def needs(self, image: Image) -> Needs:
@@ -30,4 +32,5 @@ class Fast(ByColor):
         """See ByColor.clean."""
         from core.ops import dct
 
-        return dct.denoise(planes, sigmas, STEPS, SCALES, dct.reach(STEPS, SCALES), ctx.check)
+        reach, spectra = dct.reach(STEPS, SCALES), spectra_of(ctx.noise, SCALES)
+        return dct.denoise(planes, sigmas, STEPS, SCALES, reach, ctx.check, spectra)

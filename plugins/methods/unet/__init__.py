@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from core.image import Image
 from core.learn.card import read
 from core.method import Context, Method, Needs, Planes, Slider
+from core.noise.correlated import like_white
 from core.ops.color import mix, unmix
 from core.ops.planes import basis
 
@@ -51,11 +52,11 @@ class Network(Method):
         """See Method.run."""
         if not self.strength:
             return tile
-        kinds = basis(ctx.planes)[1]
-        found = self._clean(tile, state, self.strength, ctx)
+        kinds, strength = basis(ctx.planes)[1], self.strength * like_white(ctx.noise)
+        found = self._clean(tile, state, strength, ctx)
         if self.chroma == 1.0 or "chroma" not in kinds:
             return found
-        sigma = self.strength * self.chroma
+        sigma = strength * self.chroma
         other = self._clean(tile, state, sigma, ctx) if sigma else tile
         luma, chroma = mix(found, ctx.planes), mix(other, ctx.planes)
         for row, kind in enumerate(kinds):
