@@ -19,6 +19,7 @@ U16 = NDArray[np.uint16]
 F32 = NDArray[np.float32]
 BAYER = ("RGGB", "GRBG", "GBRG", "BGGR")
 STRIP = 64
+FINE = 64  # steps of `interpolated` in one
 ONE, THREE, FIVE = (np.ones(n, np.float32) for n in (1, 3, 5))
 TENT, WIDE = np.array([0.5, 1, 0.5], np.float32), np.array([1, 2, 3, 2, 1], np.float32)
 CROSS = np.array(
@@ -74,8 +75,21 @@ def demosaic(mosaic: U16, cfa: Cfa, quality: str) -> U16:
         top, end = max(y - edge, 0), min(y + STRIP, len(mosaic))
         part, seen = bent[top : end + edge], cfa.shifted(top, 0)
         found = _gradients(part, seen) if name else _convolved(part, seen, quality == "still")
-        cv2.LUT(found[y - top : end - top], _square(), out[y:end])
+        merged = as_u16(cv2.merge(found))
+        cv2.LUT(merged[y - top : end - top], _square(), out[y:end])
     return out
+
+
+def interpolated(mosaic: F32, cfa: Cfa) -> F32:
+    """(h, w) to (3, h, w), edges followed, as `demosaic` does, for numbers of any origin.
+
+    Of values whose noise is near 1: they are counted in steps of 1 / FINE. Red and blue are to have
+    the weight of green where the scene is grey. The outermost `halo` pixels are not to be used.
+    """
+    base = np.floor(mosaic.min())
+    values = as_f32(np.rint((mosaic - base) * np.float32(FINE)))
+    found = _gradients(values, cfa) if bayer_name(cfa) else _convolved(values, cfa, True)
+    return as_f32(np.stack(found) * np.float32(1 / FINE) + base)
 
 
 def superpixels(mosaic: NDArray[Any], cfa: Cfa, level: int) -> NDArray[Any]:
@@ -212,7 +226,7 @@ def _ways(green: F32) -> list[F32]:
     return [as_f32(w / total) for w in found]
 
 
-def _convolved(values: F32, cfa: Cfa, directed: bool) -> U16:
+def _convolved(values: F32, cfa: Cfa, directed: bool) -> list[F32]:
     """Any CFA: green from green, then red and blue minus green.
 
     `directed` interpolates along edges, and once more lets red and blue sharpen green.
@@ -237,17 +251,15 @@ def _convolved(values: F32, cfa: Cfa, directed: bool) -> U16:
         ways = _ways(green)
         planes = [green + at.along(values - green, c, TENT, ways) for c in (0, 2)]
     red, blue = at.filled(0, planes[0]), at.filled(2, planes[1])
-    return as_u16(cv2.merge([red, green, blue]))
+    return [red, green, blue]
 
 
-def _gradients(x: F32, cfa: Cfa) -> U16:
+def _gradients(x: F32, cfa: Cfa) -> list[F32]:
     """Bayer: green by gradient-weighted colour differences, then red and blue minus green.
 
     After I. Pekkucuksen, Y. Altunbasak: Gradient based threshold free color filter array
     interpolation, ICIP 2010; with each directional estimate held between its two neighbours.
     """
-    import cv2
-
     sites = _tiled(cfa.colors(2, 2), x.shape)
     sign = as_f32(np.where(sites == 1, 1, -1))
     top = np.zeros_like(x)
@@ -269,4 +281,4 @@ def _gradients(x: F32, cfa: Cfa) -> U16:
         np.rint(green + _filter(np.where(sites == c, x - green, np.float32(0)), TENT, TENT))
         for c in (0, 2)
     )
-    return as_u16(cv2.merge([red, green, blue]))
+    return [as_f32(red), as_f32(green), as_f32(blue)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,14 @@ def _planes(picture: Any) -> NDArray[np.uint8]:
     return np.ascontiguousarray(np.atleast_3d(picture).transpose(2, 0, 1), np.uint8)
 
 
+class Pairs(Protocol):
+    """What a network is trained on."""
+
+    def batch(self, step: int, count: int) -> tuple[Array, Array, Array, Array]:
+        """Noisy and clean patches (N, C, E, E), the network's guide, and sigma (N, 1, 1, 1)."""
+        ...
+
+
 class Patches:
     """Batches of patches, equal for equal seed and step, in whatever order they are asked for."""
 
@@ -70,13 +78,13 @@ class Patches:
         room = np.sqrt([p.shape[1] * p.shape[2] for p in self._pictures])
         self._share = room / room.sum()
 
-    def batch(self, step: int, count: int) -> tuple[Array, Array, Array]:
-        """Noisy and clean patches (N, C, E, E) in 0..1, not clipped, and sigma (N, 1, 1, 1)."""
+    def batch(self, step: int, count: int) -> tuple[Array, Array, Array, Array]:
+        """See Pairs.batch: in 0..1, not clipped; the guide is sigma itself."""
         rng = np.random.default_rng((self._seed, step))
         clean = np.stack([self._patch(rng) for _ in range(count)])
         sigma = rng.uniform(0, NOISIEST, (count, 1, 1, 1)).astype(np.float32)
         noise = rng.standard_normal(clean.shape, np.float32)
-        return clean + sigma * noise, clean, sigma
+        return clean + sigma * noise, clean, sigma, sigma
 
     def _patch(self, rng: np.random.Generator) -> Array:
         edge = self._edge

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,8 @@ import torch
 
 from core.image import Array
 from core.learn.muon import Muon
-from core.learn.patches import Patches, Photograph, shrunk
-from core.ops.unet import Shape, balanced, fresh
+from core.learn.patches import Pairs, Patches, Photograph, shrunk
+from core.ops.unet import Shape, balanced, fresh, grown
 
 EDGE = 64
 EMA = 0.998
@@ -42,18 +42,27 @@ class Run:
     batch: int = 32
     rate: float = 4e-3
     muon: bool = True
+    start: str = ""  # SHA-256 of the smaller network's weights that it grew from
 
 
 class Training:
     """A network on its way. `step()` until `done`; `state()` is all that is needed to go on."""
 
-    def __init__(self, run: Run, files: Sequence[Photograph], device: str = "cpu") -> None:
+    def __init__(
+        self,
+        run: Run,
+        files: Sequence[Photograph],
+        device: str = "cpu",
+        start: Mapping[str, Array] | None = None,
+    ) -> None:
         self.run, self.device = run, device
-        self.net = fresh(run.shape, run.seed).to(device)
-        self.ema = fresh(run.shape, run.seed).to(device)
+        self.net, self.ema = (
+            (grown(run.shape, start, run.seed) if start else fresh(run.shape, run.seed)).to(device)
+            for _ in range(2)
+        )
         channels = run.shape.channels
-        self._patches = Patches(
-            [s for f in files if not f.held for s in shrunk(f.path, channels)], EDGE, run.seed
+        self._source = self.pairs(
+            [s for f in files if not f.held for s in shrunk(f.path, channels)]
         )
         self._held = [shrunk(f.path, channels)[-1] for f in files if f.held]
         self._optimiser = self._steps()
@@ -78,12 +87,12 @@ class Training:
         rate = self.run.rate * warm * 0.5 * (1 + math.cos(math.pi * spent))
         for group in self._optimiser.param_groups:
             group["lr"] = rate
-        noisy, clean, sigma = (
+        noisy, clean, guide, sigma = (
             torch.as_tensor(each).to(self.device)
-            for each in self._patches.batch(self.number, self.run.batch)
+            for each in self._source.batch(self.number, self.run.batch)
         )
         with torch.autocast(torch.device(self.device).type, self._type, self._type is not None):
-            found = self.net(noisy, sigma)
+            found = self.net(noisy, guide)
         loss = ((found - clean) / (sigma + FLOOR)).square().mean()
         self._optimiser.zero_grad()
         loss.backward()
@@ -97,6 +106,16 @@ class Training:
         self.seconds += time.process_time() - began
         return float(loss.detach())
 
+    def pairs(self, pictures: Sequence[Array]) -> Pairs:
+        """What gives the batches."""
+        return Patches(pictures, EDGE, self.run.seed)
+
+    def spoiled(self, clean: Array, level: float, seed: int) -> tuple[Array, Array, Array]:
+        """Of a clean picture (1, C, H, W): noisy and clean, and the guide."""
+        noise = np.random.default_rng(seed).standard_normal(clean.shape, np.float32)
+        noisy = clean + np.float32(level) * noise
+        return noisy, clean, np.full((1, 1, 1, 1), level, np.float32)
+
     def validate(self) -> list[float]:
         """Mean PSNR in dB at each of LEVELS, of the averaged weights, on photographs held back."""
         sums = [0.0] * len(LEVELS)
@@ -106,19 +125,19 @@ class Training:
                      for size in (height, width)]  # fmt: skip
             y, x = (height - edges[0]) // 2, (width - edges[1]) // 2
             clean = picture[None, :, y : y + edges[0], x : x + edges[1]] * np.float32(1 / 255)
-            noise = np.random.default_rng(seed).standard_normal(clean.shape, np.float32)
             for index, level in enumerate(LEVELS):
-                noisy = torch.as_tensor(clean + np.float32(level) * noise)
+                noisy, truth, *rest = self.spoiled(clean, level, seed)
+                given = (torch.as_tensor(each).to(self.device) for each in (noisy, *rest))
                 with torch.inference_mode():
-                    sigma = torch.full((1, 1, 1, 1), level, device=self.device)
-                    found: Array = self.ema(noisy.to(self.device), sigma).cpu().numpy()
-                sums[index] -= 10 * math.log10(float(np.mean((found - clean) ** 2)))
+                    found: Array = self.ema(*given).cpu().numpy()
+                sums[index] -= 10 * math.log10(float(np.mean((found - truth) ** 2)))
         return [total / max(len(self._held), 1) for total in sums]
 
     def weights(self) -> dict[str, np.ndarray]:
         """The averaged weights, float16, the head's kernels with sum zero."""
         found = {name: each.detach().cpu() for name, each in self.ema.state_dict().items()}
-        found["head.weight"] = balanced(found["head.weight"], self.run.shape.channels)
+        shape = self.run.shape
+        found["head.weight"] = balanced(found["head.weight"], shape.channels, shape.guides)
         return {name: each.contiguous().numpy().astype(np.float16) for name, each in found.items()}
 
     def state(self) -> dict[str, Any]:

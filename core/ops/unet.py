@@ -10,7 +10,7 @@ image: Zhang, Zuo and Zhang, IEEE TIP 2018.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -21,6 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from core.image import Array
 from core.learn import weights
 
 Check = Callable[[], None]
@@ -36,6 +37,7 @@ class Shape:
     blocks: int = 1  # residual blocks of a level, on the way down and on the way up
     unshuffle: int = 2  # pixels along each edge that become one coarse pixel
     levels: int = 3
+    guides: int = 1  # coarse planes that say how much noise there is
 
     @property
     def align(self) -> int:
@@ -68,14 +70,14 @@ class Block(nn.Module):
 
 
 class UNet(nn.Module):
-    """The network. `forward(x, sigma)`: (N, C, H, W) and (N, 1, 1, 1) or coarse (N, 1, h, w)."""
+    """The network. `forward(x, sigma)`: (N, C, H, W) and (N, G, 1, 1) or coarse (N, G, h, w)."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
         self.shape = shape
         self.cells = shape.channels * shape.unshuffle**2
         wide = [shape.width << level for level in range(shape.levels)]
-        self.head = nn.Conv2d(self.cells + 1, wide[0], 3, padding=1, bias=False)
+        self.head = nn.Conv2d(self.cells + shape.guides, wide[0], 3, padding=1, bias=False)
         self.down = nn.ModuleList([_blocks(w, shape.blocks) for w in wide[:-1]])
         self.shrink = nn.ModuleList(
             [nn.Conv2d(w, 2 * w, 2, stride=2, bias=False) for w in wide[:-1]]
@@ -103,9 +105,9 @@ class UNet(nn.Module):
     ) -> torch.Tensor:
         """The noise that the network sees, float32."""
         cells = F.pixel_unshuffle(x, self.shape.unshuffle)
-        guide = sigma.to(x).expand(len(x), 1, *cells.shape[-2:])
+        guide = sigma.to(x).expand(len(x), self.shape.guides, *cells.shape[-2:])
         with torch.autocast(x.device.type, enabled=False):  # in bf16 a large offset would drown x
-            kernels = balanced(self.head.weight.float(), self.shape.channels)
+            kernels = balanced(self.head.weight.float(), self.shape.channels, self.shape.guides)
             given = F.pad(torch.cat((cells, guide), 1), (1, 1, 1, 1), "replicate")
             found = F.conv2d(given.contiguous(memory_format=torch.channels_last), kernels)
         kept: list[torch.Tensor] = []
@@ -123,9 +125,9 @@ class UNet(nn.Module):
         return F.pixel_shuffle(self.tail(found), self.shape.unshuffle).float()
 
 
-def balanced(kernels: torch.Tensor, channels: int) -> torch.Tensor:
-    """Kernels of the head, (W, C u u + 1, 3, 3), of which each plane of the image sees zero sum."""
-    image, guide = kernels[:, :-1], kernels[:, -1:]
+def balanced(kernels: torch.Tensor, channels: int, guides: int = 1) -> torch.Tensor:
+    """Kernels of the head, (W, C u u + G, 3, 3), of which each plane of the image sees zero sum."""
+    image, guide = kernels[:, :-guides], kernels[:, -guides:]
     planes = image.reshape(len(image), channels, -1)
     flat = planes - planes.mean(2, keepdim=True)
     return torch.cat((flat.view_as(image), guide), 1)
@@ -140,6 +142,32 @@ def fresh(shape: Shape, seed: int) -> UNet:
             nn.init.kaiming_normal_(kernels, nonlinearity="relu", generator=generator)
             kernels.mul_(gain)
     return _placed(net, "cpu")
+
+
+def grown(shape: Shape, kernels: Mapping[str, Array], seed: int) -> UNet:
+    """A larger network that begins as a smaller one's equal: Chen et al., Net2Net, ICLR 2016.
+
+    `kernels`: of a network with no more features and blocks, guided by one plane: several guides
+    share what it had. What is new reads all but is read by nothing old: its outgoing kernels are
+    zero at first.
+    """
+    net = fresh(shape, seed)
+    old = set(kernels)
+    for name, wide in net.named_parameters():
+        with torch.no_grad():
+            if name in old:
+                known = torch.as_tensor(kernels[name].astype(np.float32))
+                if name == "head.weight":
+                    guide = known[:, -1:] * (
+                        shape.channels / shape.guides
+                    )  # one colour at each site
+                    known = torch.cat((known[:, :-1], guide.expand(-1, shape.guides, -1, -1)), 1)
+                out, into = known.shape[:2]
+                wide[:out] = 0
+                wide[:out, :into] = known
+            elif name.endswith("last.weight"):
+                wide.zero_()
+    return net
 
 
 @lru_cache(maxsize=8)

@@ -18,7 +18,7 @@ from core.learn.card import read
 from core.learn.muon import Muon, orthogonal
 from core.learn.patches import Patches, photographs, shrunk
 from core.learn.train import Run, Training, planned, saved, train
-from core.ops.unet import LIMIT, Shape, UNet, fresh
+from core.ops.unet import LIMIT, Shape, UNet, fresh, grown
 
 TINY = Shape(1, 8, 1, 2, 3)
 SHAPES = [TINY, Shape(3, 4, 1, 2, 3), Shape(1, 4, 2, 2, 2), Shape(1, 4, 1, 1, 3)]
@@ -93,6 +93,19 @@ def test_cancel_is_asked_within() -> None:
         lively(TINY).denoise(noisy(TINY), 1.0, lambda: next(left))
 
 
+def test_grown_network_begins_as_the_smaller_ones_equal() -> None:
+    small = lively(TINY)
+    kernels = {name: each.numpy() for name, each in small.state_dict().items()}
+    large = grown(Shape(1, 12, 2, 2, 3), kernels, 5)
+    x = noisy(TINY)
+    assert (small.denoise(x, 0.7, quiet) - x).abs().max() > 0.05
+    torch.testing.assert_close(large.denoise(x, 0.7, quiet), small.denoise(x, 0.7, quiet))
+    assert all(p.requires_grad for p in large.parameters())
+    many = grown(Shape(1, 8, 1, 2, 3, guides=4), kernels, 5)
+    guide = torch.full((1, 4, 1, 1), 0.7)
+    torch.testing.assert_close(many(x, guide), small(x, guide[:, :1]))
+
+
 # --- training -----------------------------------------------------------------------------------
 
 
@@ -143,7 +156,7 @@ def test_batches_follow_from_seed_and_number(folder: Path) -> None:
     for a, b in zip(one.batch(7, 4), Patches(pictures, 32, 1).batch(7, 4), strict=True):
         np.testing.assert_array_equal(a, b)
     assert not np.array_equal(one.batch(7, 4)[1], other.batch(7, 4)[1])
-    noisy, clean, sigma = one.batch(0, 64)
+    noisy, clean, _, sigma = one.batch(0, 64)
     assert clean.min() >= 0 and clean.max() <= 1
     assert noisy.min() < 0 and noisy.max() > 1, "noise is not clipped"
     measured = np.std(noisy - clean, axis=(1, 2, 3))

@@ -15,6 +15,7 @@ from core.desk import Desk
 from core.image import Array, Image
 from core.learn import weights
 from core.learn.card import FILE, read
+from core.learn.program import ship
 from core.learn.train import Run
 from core.method import Context, Method
 from core.noise.model import PoissonGaussian
@@ -26,7 +27,6 @@ from core.roster import Roster
 from core.tiles import Region
 from plugins.methods import unet
 from plugins.methods.unet import ALIGN, CARD, REACH, Network
-from plugins.methods.unet.train import ship
 
 BAYER = (0, 1, 1, 2)
 ANY = Image(np.zeros((8, 8), np.float32))
