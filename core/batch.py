@@ -91,7 +91,8 @@ class Denoise:
 
     def __call__(self, desk: Desk, cancelled: Stop) -> Iterator[Progress | Told | Image]:
         e = self.export
-        return denoised(e.image, e.noise, e.recipe, aside(desk), cancelled)
+        picture = e.picture(desk)
+        return denoised(e.image, e.noise, e.recipe, aside(desk), cancelled, picture)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from math import prod
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -21,7 +22,7 @@ from core.develop import (
 from core.develop.icc import srgb_profile
 from core.files import open_image, save_image
 from core.format import Output, UnreadableFile, UnwritableFile, suffix_of
-from core.image import Image, Levels
+from core.image import Array, Image, Levels
 from core.noise.estimate import measure, measure_flat
 from core.noise.model import Noise, PoissonGaussian
 from core.precision import FULL
@@ -141,11 +142,12 @@ class Pace:
 
 
 def denoised(
-    image: Image, noise: Noise, recipe: Recipe, desk: Desk, cancelled: Stop
+    image: Image, noise: Noise, recipe: Recipe, desk: Desk, cancelled: Stop, colors: bool = False
 ) -> Iterator[Progress | Told | Image]:
     """The whole image, denoised: Progress up to 1.0, last the Image (itself, without steps).
 
-    Its pixels lie in a file where they would take too much memory.
+    Its pixels lie in a file where they would take too much memory. `colors`: of a mosaic the three
+    colours of every pixel, where the last step gives them and nothing is blended.
     """
     if not recipe.active.steps:
         yield image
@@ -156,8 +158,11 @@ def denoised(
     whole = Region.whole(image.height, image.width)
     renderer = Renderer(image, noise, recipe, desk, cancelled)
     yield told(renderer)
+    last = renderer.recipe.steps[-1]
+    whole_step = last.method.develops and last.amount == 1 and last.mask is None
+    colors = colors and whole_step and image.cfa is not None and image.cfa.names == "RGB"
     try:
-        pixels = scratch(image.pixels.shape, desk.room)
+        pixels = scratch((3, *image.pixels.shape) if colors else image.pixels.shape, desk.room)
     except OSError as error:
         raise MemoryError(f"The result fits neither memory nor disk: {error}.") from None
     done, pace = 0, Pace()
@@ -166,12 +171,29 @@ def denoised(
             yield told(renderer, tile) if isinstance(tile, str) else Progress(0.0, None, "prepare")
             continue
         pace.add(tile.after.size)
-        pixels[tile.region.index(image.axes)] = tile.blended(renderer.recipe.steps[-1])
+        if colors:
+            planes = [tile.layers[name] for name in ("red", "green", "blue")]
+            pixels[(slice(None), *tile.region.slices)] = planes
+        else:
+            pixels[tile.region.index(image.axes)] = tile.blended(last)
         done += tile.after.size
-        yield Progress(done / pixels.size, pace.rate)
+        yield Progress(done / prod(image.pixels.shape), pace.rate)
     place = told(renderer)
     computed = {"device": place.device, "precision": place.precision}
+    if colors:
+        yield _linear(image, pixels, computed)
+        return
     yield replace(image, pixels=pixels, meta={**image.meta, "computed": computed})
+
+
+def _linear(image: Image, pixels: Array, computed: dict[str, str]) -> Image:
+    """What became of a mosaic: three colours above black, (3, H, W)."""
+    levels = Levels(white=image.levels.white - float(np.mean(np.asarray(image.levels.black))))
+    meta = {**image.meta, "computed": computed}
+    return Image(
+        pixels, "cyx", "linear", levels, None, image.color, image.orientation,
+        meta=meta, path=image.path,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -199,7 +221,8 @@ class Export:
     def __call__(self, desk: Desk, cancelled: Stop) -> Iterator[Progress | Told | Exported]:
         begin = time.monotonic()
         result = self.image
-        for value in denoised(self.image, self.noise, self.recipe, desk, cancelled):
+        colors = self.picture(desk)
+        for value in denoised(self.image, self.noise, self.recipe, desk, cancelled, colors):
             if isinstance(value, Progress):
                 yield replace(value, done=0.95 * value.done)
             elif isinstance(value, Told):
@@ -214,10 +237,7 @@ class Export:
     def write(self, result: Image, desk: Desk, cancelled: Stop) -> Path:
         """Write the denoised image; returns its path. Raises UnwritableFile or Cancelled."""
         path = Path(self.path)
-        takes = {
-            k for f in desk.registry.formats if suffix_of(path).lower() in f.writes for k in f.takes
-        }
-        if result.kind not in takes and "display" in takes and result.color is not None:
+        if self.picture(desk) and result.color is not None:
             result = self._developed(result)
         output = self.output
         if self.recipe.active.steps:  # without steps it is a copy, not a denoised picture
@@ -225,6 +245,12 @@ class Export:
             computed = {**result.meta.get("computed", {}), **dict(self.record)}
             output = replace(output, note={"recipe": recipe, **computed})
         return save_image(desk.registry, path, result, self.image, output, cancelled)
+
+    def picture(self, desk: Desk) -> bool:
+        """Is the file to be a picture as the screen shows it, as its format takes nothing else?"""
+        suffix = suffix_of(Path(self.path)).lower()
+        takes = {k for f in desk.registry.formats if suffix in f.writes for k in f.takes}
+        return self.image.kind not in takes and "display" in takes
 
     def _developed(self, result: Image) -> Image:
         """A RAW image as the screen shows it, upright, for formats that hold pictures."""

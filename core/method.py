@@ -180,6 +180,8 @@ class Method:
     precisions: ClassVar[tuple[str, ...]] = (FULL,)  # ("float32", "bfloat16"): run() is called
     # under torch.autocast where the second is faster here and agrees; it still returns float32
     card: ClassVar[Card | None] = None  # of a learned method: its data, licence, limits, figures
+    develops: ClassVar[bool] = False  # of a mosaic it also returns "red", "green" and "blue" above
+    # black, of every pixel, laid out as the mosaic: what is written where a picture is wanted
     inputs: ClassVar[tuple[str, ...]] = ()  # names of further images that a step must bring
 
     def __init_subclass__(cls) -> None:

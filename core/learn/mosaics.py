@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from core.develop.demosaic import as_f32
 from core.image import Array, Cfa
 from core.learn.patches import Patches
 from core.learn.train import EDGE, Training
@@ -33,10 +34,11 @@ def seen(picture: Array, mixing: Array, blur: float = 0.0) -> Array:
     import cv2
 
     low = picture / np.float32(12.92)
-    linear = np.where(picture <= 0.04045, low, ((picture + 0.055) / 1.055) ** np.float32(2.4))
-    light = np.tensordot(mixing.astype(np.float32), linear, 1)
+    high = ((picture + np.float32(0.055)) / np.float32(1.055)) ** np.float32(2.4)
+    linear: Array = np.where(picture <= 0.04045, low, high)
+    light: Array = np.einsum("ck,kyx->cyx", mixing.astype(np.float32), linear)
     if blur:
-        light = np.stack([cv2.GaussianBlur(plane, (0, 0), blur) for plane in light])
+        light = np.stack([as_f32(cv2.GaussianBlur(plane, (0, 0), blur)) for plane in light])
     return np.sqrt(np.maximum(light, 0)).astype(np.float32)
 
 
@@ -103,6 +105,6 @@ class Developing(Training):
         cfa = (RGGB, XTRANS)[seed % 2].shifted(seed // 2, seed // 3)
         clean = seen(clean[0], CROSSTALK)[None]
         rng = np.random.default_rng(seed)
-        sigmas = np.float32([[1.3 * level, level, 1.2 * level]])
+        sigmas = np.asarray([[1.3 * level, level, 1.2 * level]], np.float32)
         given, clean, guide, _ = mosaicked(clean, cfa, sigmas, rng, RIM - 1)
         return given, clean, guide

@@ -20,8 +20,7 @@ GUIDES = 3 * CELL * CELL
 
 
 def colours(mosaic: Array, cfa: Cfa) -> Array:
-    """(h, w) with unit noise of green to (3, h, w): what was measured and what that says of the
-    rest."""
+    """(h, w), green with noise near 1, to (3, h, w): what was measured, and guesses elsewhere."""
     return demosaic.interpolated(mosaic, cfa)
 
 
