@@ -135,6 +135,8 @@ MASK = (
     Command("mask_rectangle", "Mask: rectangle", ("Ctrl+Alt+R",), "square"),
     Command("mask_ellipse", "Mask: ellipse", ("Ctrl+Alt+E",), "circle"),
     Command("mask_polygon", "Mask: polygon", ("Ctrl+Alt+P",), "polygon"),
+    Command("mask_gradient", "Mask: gradient", ("Ctrl+Alt+G",), "gradient"),
+    Command("mask_stroke", "Mask: brush", ("Ctrl+Alt+B",), "brush"),
     Command("mask_image", "Mask: image…", ("Ctrl+Alt+M",), "image"),
     Command("mask_subtract", "Mask: cut out", ("Ctrl+Alt+S",), "cut-out"),
     Command("mask_invert", "Mask: invert", ("Ctrl+Alt+I",), "contrast"),

@@ -12,7 +12,6 @@ from gui.viewer import Compare
 if TYPE_CHECKING:
     from gui.window import Window
 
-MASKS = "rectangle", "ellipse", "polygon", "image", "subtract", "invert", "tint", "remove"
 PAN = 120  # logical pixels that an arrow key moves the picture
 
 
@@ -32,8 +31,8 @@ def calls(window: Window) -> dict[str, Callable[..., object]]:
         "switch_step": k.switch_this, "earlier_step": partial(k.shift, -1),
         "later_step": partial(k.shift, 1), "previous_step": partial(k.next, -1),
         "next_step": partial(k.next, 1), "layer": window.layer.next,
-        "mask": partial(window.panel.masks.do, "edit"),
-        **{f"mask_{name}": partial(window.panel.masks.do, name) for name in MASKS},
+        "mask": partial(window.masks.do, "edit"),
+        **{f"mask_{name}": partial(window.masks.do, name) for name in window.masks.buttons},
         "fit": v.fit, "full": partial(v.zoom_to, 1.0), "double": partial(v.zoom_to, 2.0),
         "zoom_in": partial(v.zoom_by, 1.25), "zoom_out": partial(v.zoom_by, 0.8),
         "left": partial(v.pan_by, PAN, 0), "right": partial(v.pan_by, -PAN, 0),

@@ -20,6 +20,7 @@ from core.recipe import BadRecipe, Recipe, Step
 from core.registry import Registry
 from gui.documents import Documents
 from gui.inputs import Fetch
+from gui.mask_bar import MaskBar
 from gui.mask_tool import MaskTool
 from gui.panel import MethodPanel
 from gui.session import Session, State
@@ -34,6 +35,7 @@ class Chain(QObject):
         window: QWidget,
         session: Session,
         panel: MethodPanel,
+        masks: MaskBar,
         viewer: Viewer,
         documents: Documents,
         fetch: Fetch,
@@ -42,10 +44,11 @@ class Chain(QObject):
         super().__init__(window)
         self._window, self._session, self._panel = window, session, panel
         self._documents, self._fetch, self._say = documents, fetch, say
+        self._masks = masks
         self.tool = MaskTool(viewer)
         panel.methodEdited.connect(self.method)
         panel.amountEdited.connect(self.amount)
-        steps, masks = panel.steps, panel.masks
+        steps = panel.steps
         steps.chosen.connect(self.choose)
         steps.switched.connect(self.switch)
         steps.moved.connect(self.move)
@@ -54,6 +57,7 @@ class Chain(QObject):
         steps.removed.connect(self.remove)
         panel.inputs.wanted.connect(self.ask_input)
         panel.inputs.cleared.connect(lambda name: self._input(name, None))
+        panel.where.clicked.connect(self.edit_mask)
         masks.set_tool(self.tool)
         masks.edited.connect(self.mask)
         masks.editingWanted.connect(self.edit_mask)
@@ -73,9 +77,10 @@ class Chain(QObject):
         self._panel.steps.set_steps(steps, state.at)
         self._panel.set_recipe_step(step.method if step else None, step.amount if step else 1.0)
         self._panel.inputs.set_step(step)
-        mask = step.mask if step else None
-        self.tool.set_mask(mask, state.view.masking and step is not None)
-        self._panel.masks.set_mask(mask)
+        mask, editing = step.mask if step else None, state.view.masking and step is not None
+        self._panel.where.set_mask(mask, editing)
+        self.tool.set_mask(mask, editing)
+        self._masks.set_mask(mask)
 
     # The steps
 
@@ -166,8 +171,6 @@ class Chain(QObject):
     def edit_mask(self, on: bool) -> None:
         """Show and edit the mask in the picture, or no longer."""
         self._session.look_at(masking=on)
-        if on:
-            self._panel.show_masks()
 
     def ask_mask(self) -> None:
         """For an image as mask."""

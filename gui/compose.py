@@ -26,6 +26,7 @@ from gui.inspector import Inspector
 from gui.layer_choice import LayerChoice
 from gui.look_panel import LookPanel
 from gui.machine import Machine
+from gui.mask_bar import MaskBar
 from gui.monitor import Monitor
 from gui.noise_panel import NoisePanel
 from gui.over_time import OverTime
@@ -70,7 +71,7 @@ def furnish(
     w.scans = Scans(session, viewer, w.slices, say)
     w.presenter = Presenter(w)
     _place(w)
-    w.chain = Chain(w, session, w.panel, viewer, w.documents, fetch, say)
+    w.chain = Chain(w, session, w.panel, w.masks, viewer, w.documents, fetch, say)
     w.cubes, w.clips = Cubes(w), Clips(w)
     w.tuning = Tuning(session, w.panel, bridge, say, w.presenter.progressed)
     _connect(w)
@@ -87,6 +88,8 @@ def _place(w: Window) -> None:
     w.layer.set_action(frame.beside(w.tools, w.actions_by_id["difference"], w.layer))
     w.over_time = OverTime(w.session, w.bridge, w.quality.strip)
     w.pages.addWidget(w.viewer)
+    w.masks = MaskBar()
+    w.column.insertWidget(0, w.masks)
     w.column.addWidget(w.slices)
     w.setStatusBar(w.status)
     parts: dict[str, tuple[QWidget, ...]] = {

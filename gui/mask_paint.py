@@ -8,7 +8,15 @@ from dataclasses import replace
 
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QImage, QPainter, QPen, QPolygonF, QTransform
+from PySide6.QtGui import (
+    QImage,
+    QPainter,
+    QPainterPath,
+    QPainterPathStroker,
+    QPen,
+    QPolygonF,
+    QTransform,
+)
 
 from core.image import Image
 from core.mask import Mask, Shape
@@ -19,6 +27,7 @@ from gui.overlay import DARK, HANDLE, LIGHT
 
 RED = (255, 40, 40)
 OPACITY = 0.42
+FULL = 90.0  # device pixels across a gradient that its line at the full end goes to either side
 CELLS = 160_000  # of the tint, at most: it is soft, and painted while a hand moves it
 
 
@@ -71,7 +80,7 @@ def _to_device(frame: Frame) -> QTransform:
 
 def outline(painter: QPainter, shape: Shape, frame: Frame, chosen: bool) -> None:
     """Its edge, dashed where it is cut out; with handles where it is chosen."""
-    corners = _places(frame, [(float(y), float(x)) for y, x in shape.outline()])
+    edge = _edge(shape, frame)
     painter.setBrush(Qt.BrushStyle.NoBrush)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing, shape.kind != "rectangle")
     for width, color in ((3.0, DARK), (2.0 if chosen else 1.2, LIGHT)):
@@ -80,10 +89,50 @@ def outline(painter: QPainter, shape: Shape, frame: Frame, chosen: bool) -> None
         if shape.subtract:
             pen.setDashPattern([4 * 3 / width, 3 * 3 / width])
         painter.setPen(pen)
-        painter.drawPolygon(QPolygonF(corners))
+        painter.drawPath(edge)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
     if chosen:
         dots(painter, _places(frame, handles(shape)))
+
+
+def _edge(shape: Shape, frame: Frame) -> QPainterPath:
+    """What is drawn of it, in device pixels: of a gradient a line across at both ends."""
+    places = _places(frame, [(float(y), float(x)) for y, x in shape.outline()])
+    found = QPainterPath()
+    if shape.kind == "gradient":
+        start, stop = places
+        along = stop - start
+        size = math.hypot(along.x(), along.y()) or 1.0
+        for end, half in ((start, FULL), (stop, FULL / 2)):
+            across = QPointF(-along.y(), along.x()) * (half / size)
+            found.moveTo(end - across)
+            found.lineTo(end + across)
+        found.moveTo(start)
+        found.lineTo(stop)
+    elif shape.kind == "stroke":
+        way = QPainterPath(places[0])
+        for place in places[1:] or [places[0] + QPointF(0.01, 0)]:
+            way.lineTo(place)
+        pen = QPainterPathStroker()
+        pen.setWidth(shape.width * frame.scale)
+        pen.setCapStyle(Qt.PenCapStyle.RoundCap)
+        pen.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
+        found = pen.createStroke(way).simplified()
+    else:
+        found.addPolygon(QPolygonF([*places, places[0]]))
+    return found
+
+
+def brush(painter: QPainter, place: QPointF, radius: float, subtract: bool) -> None:
+    """The brush under the pointer; a minus in it where it cuts out."""
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    for width, color in ((3.0, DARK), (1.2, LIGHT)):
+        painter.setPen(QPen(color, width))
+        painter.drawEllipse(place, radius, radius)
+        if subtract:
+            painter.drawLine(place - QPointF(5, 0), place + QPointF(5, 0))
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
 
 
 def path(painter: QPainter, points: Sequence[Point], frame: Frame) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from PySide6.QtCore import QObject, QPointF, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QPainter
+from PySide6.QtCore import QObject, QPointF, QRect, QRectF, Qt, Signal
+from PySide6.QtGui import QKeyEvent, QPainter, QRegion
 
 from core.mask import Mask, Shape
 from core.tiles import Region
@@ -18,6 +18,8 @@ from gui.panes import Pane
 from gui.viewer import Viewer
 
 GRAB = 8.0  # logical pixels around a handle within which it is taken hold of
+THIN = 8  # points of a stroke within its width
+FIRST = 0.06  # of what is seen: how wide the brush is at first
 STEP = 10.0  # that an arrow key moves a shape by; 1 with Shift
 ARROWS = {
     Qt.Key.Key_Left: (0, -1),
@@ -27,6 +29,7 @@ ARROWS = {
 }
 ENTER = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 ERASE = (Qt.Key.Key_Delete, Qt.Key.Key_Backspace)
+SIZES = {Qt.Key.Key_BracketLeft: 1 / 1.15, Qt.Key.Key_BracketRight: 1.15}
 Drag = Callable[[QPointF], None]
 
 
@@ -34,7 +37,8 @@ class MaskTool(QObject):
     """Edits a Mask. Driven by values: `set_mask` shows one; `edited(mask, final)` tells a change.
 
     Keys: arrows move the chosen shape, with Ctrl its lower right corner, Delete removes it, N goes
-    to the next one, Enter puts a shape into the middle or closes a polygon, Escape leaves.
+    to the next one, X cuts out or adds, brackets change the brush, Enter puts a shape into the
+    middle or closes a polygon, Escape leaves.
     """
 
     edited = Signal(object, bool)  # Mask or None; False while the hand holds it
@@ -47,16 +51,24 @@ class MaskTool(QObject):
         self.mask: Mask | None = None
         self.armed = ""  # the kind of shape that the next drag draws
         self.subtract = False  # what is drawn next is cut out
+        self.width = 0.0  # of the brush, in sensor pixels; 0: not used yet
         self.tinted = True
         self.chosen = -1  # which of the shapes
         self._corners: list[Point] = []  # of a polygon that is being drawn
+        self._stroke: Point | None = None  # where the last one ended
         self._moved = False  # since the drag began
+        self._ring = QRect()  # where the brush was painted, in logical pixels
         self._tint = mask_paint.Tint()
 
     @property
     def active(self) -> bool:
         """Is a mask being edited?"""
         return self._viewer.tool is self
+
+    @property
+    def brushes(self) -> bool:
+        """Does the width of the brush matter now?"""
+        return self.armed == "stroke" or (self.shape is not None and self.shape.kind == "stroke")
 
     @property
     def shape(self) -> Shape | None:
@@ -76,9 +88,12 @@ class MaskTool(QObject):
 
     def arm(self, kind: str) -> None:
         """The next drag draws a shape of this kind ("": none); corners are clicked of a polygon."""
-        self.armed, self._corners = kind, []
+        self.armed, self._corners, self._stroke = kind, [], None
         if kind:
             self.chosen, self.subtract = -1, False
+        if kind == "stroke" and not self.width:
+            seen = self._viewer.wanted("z")[0][0]
+            self.width = float(max(round(FIRST * min(seen.height, seen.width)), 1))
         self._viewer.setFocus(Qt.FocusReason.OtherFocusReason)
         self._tell()
 
@@ -89,11 +104,19 @@ class MaskTool(QObject):
             self._put(replace(self.shape, subtract=on), True)
         self._tell()
 
+    def widen(self, width: float, final: bool = True) -> None:
+        """The brush, and the chosen stroke, so many sensor pixels wide."""
+        self.width = width
+        if not self.armed and self.shape is not None and self.shape.kind == "stroke":
+            self._put(replace(self.shape, width=width), final)
+        self._tell()
+
     def choose(self, at: int) -> None:
         """Another shape, -1 for none."""
         self.chosen = at
         if self.shape is not None:
             self.subtract = self.shape.subtract
+            self.width = self.shape.width or self.width
         self._tell()
 
     def remove(self) -> None:
@@ -118,6 +141,8 @@ class MaskTool(QObject):
             return None
         if self.armed == "polygon":
             return self._corner(point, at)
+        if self.armed == "stroke":
+            return self._begin_stroke(at, shift)
         if self.armed:
             return partial(self._draw, at, shift)
         handle = self._handle_at(point)
@@ -133,14 +158,18 @@ class MaskTool(QObject):
         """See Tool."""
         if self._moved:
             self._moved = False
-            if self.armed in ("rectangle", "ellipse"):
-                self.arm("")
+            if self.armed == "stroke":  # one more may follow
+                self.chosen = -1
+            else:
+                self.armed = ""
+            self._tell()
             self.edited.emit(self.mask, True)
 
     def double(self, point: QPointF) -> bool:
         """Closes a polygon that is being drawn; on an edge of one, a corner more."""
-        if self.armed:
+        if self.armed == "polygon":
             self._close()
+        if self.armed:
             return True
         shape, at = self.shape, self._sensor(point)
         if shape is None or at is None or shape.kind != "polygon":
@@ -153,18 +182,41 @@ class MaskTool(QObject):
 
     def cursor(self, point: QPointF) -> Qt.CursorShape | None:
         """See Tool."""
+        if self.armed == "stroke":
+            radius = self.width / 2 / self._pixel(point) + 4
+            corner = QPointF(radius, radius)
+            now = QRectF(point - corner, point + corner).toAlignedRect()
+            self._viewer.update(QRegion(now) | QRegion(self._ring))
+            self._ring = now
         if self.armed or self._handle_at(point) >= 0:
             return Qt.CursorShape.CrossCursor
         return Qt.CursorShape.SizeAllCursor if self._shape_at(point) >= 0 else None
 
     def _draw(self, anchor: Point, even: bool, point: QPointF) -> None:
         to = self._sensor(point) or anchor
-        to = mask_shapes.square(anchor, to) if even else to
-        if to[0] == anchor[0] or to[1] == anchor[1]:
+        to = mask_shapes.opposite(self.armed, anchor, to) if even else to
+        flat = to[0] == anchor[0] or to[1] == anchor[1]
+        if to == anchor or (flat and self.armed != "gradient"):
             return
         shape = Shape(self.armed, (anchor, to), self.subtract)  # type: ignore[arg-type]
         self._add(shape, False) if not self._moved else self._put(shape, False)
         self._moved = True
+
+    def _begin_stroke(self, at: Point, straight: bool) -> Drag:
+        """A dab at once; with Shift a line from where the last one ended."""
+        points = (self._stroke, at) if straight and self._stroke else (at,)
+        self._add(Shape("stroke", points, self.subtract, self.width), False)
+        self._moved, self._stroke = True, at
+        return self._paint_on
+
+    def _paint_on(self, point: QPointF) -> None:
+        shape, at = self.shape, self._sensor(point)
+        if shape is not None and at is not None and self._stroke is not None:
+            apart = math.dist(at, self._stroke)
+            if apart >= max(shape.width / THIN, self._pixel(point)):
+                self._stroke = at
+                self._put(replace(shape, points=(*shape.points, at)), False)
+        self._viewer.update()
 
     def _corner(self, point: QPointF, at: Point) -> Drag | None:
         first = self._corners[0] if self._corners else None
@@ -211,7 +263,8 @@ class MaskTool(QObject):
         keys = (*ARROWS, *ERASE)
         if key in keys and (self.shape is not None or (self._corners and key in ERASE)):
             return not event.modifiers() & Qt.KeyboardModifier.AltModifier
-        return key == Qt.Key.Key_N and event.modifiers() == Qt.KeyboardModifier.NoModifier
+        plain = not event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
+        return plain and (key in (Qt.Key.Key_N, Qt.Key.Key_X) or (key in SIZES and self.brushes))
 
     def key(self, event: QKeyEvent) -> bool:
         """See Tool."""
@@ -226,6 +279,10 @@ class MaskTool(QObject):
             self._corners.pop()
         elif key in ERASE:
             self.remove()
+        elif key == Qt.Key.Key_X:
+            self.turn(not self.subtract)
+        elif key in SIZES:
+            self.widen(max(self.width * SIZES[key], 1.0))
         elif key == Qt.Key.Key_N:
             count = len(self.mask.shapes) if self.mask else 0
             self.choose((self.chosen + 1) % count if count else -1)
@@ -250,7 +307,7 @@ class MaskTool(QObject):
             return
         seen = self._viewer.wanted("z")[0][0]
         area = float(seen.y0), float(seen.x0), float(seen.y1), float(seen.x1)
-        self._add(mask_shapes.middle(self.armed, area, self.subtract), True)
+        self._add(mask_shapes.middle(self.armed, area, self.subtract, self.width), True)
         self.arm("")
 
     def _arrow(self, key: Qt.Key, held: Qt.KeyboardModifier) -> None:
@@ -287,7 +344,8 @@ class MaskTool(QObject):
     def _shape_at(self, point: QPointF) -> int:
         """The uppermost under a point."""
         at, shapes = self._sensor(point), self.mask.shapes if self.mask else ()
-        found = [n for n, s in enumerate(shapes) if at is not None and mask_shapes.inside(s, *at)]
+        reach = GRAB * self._pixel(point)
+        found = [n for n, s in enumerate(shapes) if at and mask_shapes.hit(s, *at, reach)]
         return self.chosen if self.chosen in found else (found or [-1])[-1]
 
     # --- changes -------------------------------------------------------------------------------
@@ -324,9 +382,13 @@ class MaskTool(QObject):
                 whole = Region.whole(camera.height, camera.width)
                 self._tint.paint(painter, self.mask, frame, whole)
             for at, shape in enumerate(self.mask.shapes):
-                mask_paint.outline(painter, shape, frame, at == self.chosen)
+                chosen = at == self.chosen and self.armed != "stroke"
+                if chosen or shape.kind != "stroke" or not self.tinted:
+                    mask_paint.outline(painter, shape, frame, chosen)
         if self._corners:
             mask_paint.path(painter, self._corners, frame)
+        if self.armed == "stroke" and (hand := self._viewer.pointer) is not None:
+            mask_paint.brush(painter, hand * ratio, self.width / 2 * frame.scale, self.subtract)
         painter.restore()
 
 

@@ -6,14 +6,22 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
 
 from core.method import Control, Method
 from gui import theme
 from gui.controls import Combo
 from gui.inputs import InputRows
-from gui.mask_panel import MaskPanel
+from gui.mask_bar import MaskButton
 from gui.rows import NumberRow, Row, Section, row
 from gui.step_list import StepList
 
@@ -27,6 +35,7 @@ AMOUNT = Control(
     "%",
     "Blends the denoised picture with the original. Immediate: nothing is computed again.",
 )
+LOWEST = 124  # logical pixels that settings keep, however many steps there are
 
 
 def about(method: type[Method]) -> str:
@@ -42,7 +51,7 @@ def about(method: type[Method]) -> str:
 
 
 class MethodPanel(QWidget):
-    """Steps, amount, method, settings, mask: of the step in hand, which set_recipe_step tells.
+    """Steps; amount, mask, method and settings of the one in hand, which set_recipe_step tells.
 
     Says what the user changes; chain.py does it.
     """
@@ -65,9 +74,15 @@ class MethodPanel(QWidget):
         card = QFrame()
         card.setProperty("role", "card")
         inside = QVBoxLayout(card)
-        inside.setContentsMargins(10, 8, 10, 6)
+        inside.setContentsMargins(10, 8, 10, 8)
         inside.addWidget(self.amount)
-        self.steps, self.inputs, self.masks = StepList(), InputRows(), MaskPanel()
+        self.steps, self.inputs, self.where = StepList(), InputRows(), MaskButton()
+        line = QHBoxLayout()
+        label = QLabel("Where")
+        label.setProperty("role", "heading")
+        line.addWidget(label, 2)
+        line.addWidget(self.where, 3)
+        inside.addLayout(line)
         self.chooser = Combo()
         self.chooser.setAccessibleName("Method")
         self.chooser.activated.connect(self._choose)
@@ -85,6 +100,7 @@ class MethodPanel(QWidget):
         self._area.setWidgetResizable(True)
         self._area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._area.setMinimumHeight(LOWEST)
         whole = QVBoxLayout(self)
         whole.setContentsMargins(10, 10, 10, 6)
         whole.setSpacing(8)
@@ -101,7 +117,6 @@ class MethodPanel(QWidget):
         self._page.setContentsMargins(0, 0, 0, 0)
         self._page.setSpacing(4)
         self._page.addWidget(self._settings)
-        self._page.addWidget(self.masks)
         self._page.addStretch()
         self._area.setWidget(page)
 
@@ -127,10 +142,6 @@ class MethodPanel(QWidget):
         if not self.amount.held:
             self.amount.set_value(round(amount * 100, 4))
         self._show_method(rebuild)
-
-    def show_masks(self) -> None:
-        """Bring the mask's buttons into sight."""
-        QTimer.singleShot(20, lambda: self._area.ensureWidgetVisible(self.masks, 0, 0))
 
     def set_tuning(self, words: str, able: bool) -> None:
         """What the button says that suggests settings; none: there is nothing to suggest."""

@@ -33,6 +33,7 @@ class Row(QWidget):
     """One setting: label, value, and an arrow that resets it once it was changed."""
 
     edited = Signal(object, bool)
+    resettable = True  # has it that arrow?
 
     def __init__(self, control: Control) -> None:
         super().__init__()
@@ -67,7 +68,7 @@ class Row(QWidget):
     def set_value(self, value: Any) -> None:
         """Show a value; silent."""
         self.value = value
-        self.reset.setVisible(value != self.control.default)
+        self.reset.setVisible(self.resettable and value != self.control.default)
 
     def restore(self) -> None:
         """Back to the default, as if the user had set it."""
@@ -84,9 +85,9 @@ class Row(QWidget):
 
 
 class NumberRow(Row):
-    """Label left, typed value with its unit right, a slider under both."""
+    """Label left, typed value with its unit right, a slider under both, or `inline` between."""
 
-    def __init__(self, control: Control) -> None:
+    def __init__(self, control: Control, inline: bool = False) -> None:
         super().__init__(control)
         self.scale = Scale(control)
         self.suggestion: float | None = None
@@ -106,10 +107,17 @@ class NumberRow(Row):
         grid.setVerticalSpacing(1)
         grid.addWidget(self.label, 0, 0)  # in the order of the Tab key
         grid.addWidget(self.edit, 0, 3)
-        grid.addWidget(self.slider, 1, 0, 1, 4)
         grid.addWidget(self.hint, 0, 1)
-        grid.addWidget(self.reset, 0, 2)
-        grid.setColumnStretch(0, 1)
+        if inline:
+            self.label.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Preferred)
+            self.edit.setFixedWidth(self.fontMetrics().horizontalAdvance("1000 px") + 22)
+            grid.addWidget(self.slider, 0, 2)
+            grid.setColumnStretch(2, 1)
+            self.resettable = False  # by double click only
+        else:
+            grid.addWidget(self.slider, 1, 0, 1, 4)
+            grid.addWidget(self.reset, 0, 2)
+            grid.setColumnStretch(0, 1)
         self.edit.edited.connect(lambda value: self.change(control.parse(value)))
         self.edit.stepped.connect(self._step)
         self.slider.stepped.connect(self._step)

@@ -91,6 +91,11 @@ class Showing(QWidget):
         raise NotImplementedError
 
     @property
+    def pointer(self) -> QPointF | None:
+        """Where it is, in logical pixels; None where that is elsewhere."""
+        return self._pointer
+
+    @property
     def compare(self) -> Compare:
         """What is shown when nothing blinks."""
         return self._compare

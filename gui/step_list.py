@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from PySide6.QtCore import QPointF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPointF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QFontMetrics, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QApplication,
     QHBoxLayout,
@@ -14,6 +14,9 @@ from PySide6.QtWidgets import (
     QListWidget,
     QListWidgetItem,
     QMenu,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -23,18 +26,43 @@ from core.method import Method
 from core.recipe import Step
 from gui import theme
 
+Index = QModelIndex | QPersistentModelIndex
 ROW = 26  # logical pixels
 MOST = 5  # lines that are seen at once
+BOX = 26  # logical pixels that the box to switch a step takes
+NOTES = Qt.ItemDataRole.UserRole
 ON, OFF = Qt.CheckState.Checked, Qt.CheckState.Unchecked
 
 
-def words(number: int, step: Step) -> str:
-    """`2  Overlapped DCT   80 %   mask`."""
-    parts = [f"{number}  {step.method.title or step.method.id()}"]
-    parts += [f"needs: {', '.join(step.missing)}"] if step.missing else []
-    parts += [f"{100 * step.amount:.3g} %"] if step.amount != 1 else []
+def notes(step: Step) -> str:
+    """What is said of a step at the end of its line: `mask · 80 %`."""
+    parts = [f"needs {', '.join(step.missing)}"] if step.missing else []
     parts += ["mask"] if step.mask else []
-    return "   ".join(parts)
+    parts += [f"{100 * step.amount:.3g} %"] if step.amount != 1 else []
+    return "  ·  ".join(parts)
+
+
+class Line(QStyledItemDelegate):
+    """Paints a line: what it is at the left, cut off where its notes at the right begin."""
+
+    def initStyleOption(self, option: QStyleOptionViewItem, index: Index) -> None:
+        super().initStyleOption(option, index)
+        metrics, said = QFontMetrics(option.font), index.data(NOTES) or ""
+        room = option.rect.width() - BOX - (metrics.horizontalAdvance(said) + 24 if said else 6)
+        option.text = metrics.elidedText(option.text, Qt.TextElideMode.ElideRight, max(room, 40))
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        super().paint(painter, option, index)
+        painter.save()
+        painter.setFont(option.font)
+        chosen = bool(option.state & QStyle.StateFlag.State_Selected)
+        ink = (
+            theme.colors().bright if chosen else index.data(Qt.ItemDataRole.ForegroundRole).color()
+        )
+        painter.setPen(ink)
+        right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+        painter.drawText(option.rect.adjusted(0, 0, -8, 0), right, index.data(NOTES) or "")
+        painter.restore()
 
 
 class Lines(QListWidget):
@@ -51,6 +79,7 @@ class Lines(QListWidget):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setTextElideMode(Qt.TextElideMode.ElideRight)
         self.setUniformItemSizes(True)
+        self.setItemDelegate(Line(self))
         self._from, self._to = -1, -1  # of a line that is dragged
         self._start = QPointF()
 
@@ -175,7 +204,10 @@ class StepList(QWidget):
             self.list.addItem(item)
         for row, step in enumerate(steps):
             item = self.list.item(row)
-            item.setText(words(row + 1, step))
+            name, said = step.method.title or step.method.id(), notes(step)
+            item.setText(f"{row + 1}  {name}")
+            item.setData(NOTES, said)
+            item.setData(Qt.ItemDataRole.AccessibleTextRole, f"{name} {said}".rstrip())
             item.setCheckState(ON if step.enabled else OFF)
             item.setForeground(QColor(self._ink(step)))
             off = "" if step.enabled else "Switched off. "

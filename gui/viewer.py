@@ -157,6 +157,8 @@ class Viewer(Picture):
     def leaveEvent(self, event: QEvent) -> None:
         """Qt: the pointer is elsewhere."""
         self._point_at(None)
+        if self.tool:
+            self.update()  # of its brush
         super().leaveEvent(event)
 
     def _grasp(self, point: QPointF, shift: bool) -> Callable[[QPointF], None]:

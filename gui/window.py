@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gui.inspector import Inspector
     from gui.layer_choice import LayerChoice
     from gui.look_panel import LookPanel
+    from gui.mask_bar import MaskBar
     from gui.monitor import Monitor
     from gui.noise_panel import NoisePanel
     from gui.over_time import OverTime
@@ -66,6 +67,7 @@ class Window(QMainWindow):
     edits: Edits
     recipes: Recipes
     chain: Chain
+    masks: MaskBar
     layer: LayerChoice
     panel: MethodPanel
     look: LookPanel
@@ -114,7 +116,7 @@ class Window(QMainWindow):
         self.tools = frame.tool_bar(self, self.actions_by_id)
         docks = [frame.dock(self, title, pages) for title, pages in DOCKS.items()]
         self.resizeDocks(docks, [380, 380], Qt.Orientation.Horizontal)
-        self.resizeDocks(docks, [540, 410], Qt.Orientation.Vertical)
+        self.resizeDocks(docks, [430, 476], Qt.Orientation.Vertical)
         menus["View"].addSeparator()
         for dock in docks:
             pages = dock.widget()

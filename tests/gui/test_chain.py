@@ -14,8 +14,9 @@ from core.image import Image
 from core.mask import Mask, Shape
 from core.method import Method, Needs
 from core.show import ShowAfter
+from core.tiles import Region
 from gui.chain import _whole
-from gui.step_list import ROW
+from gui.step_list import NOTES, ROW
 from gui.viewer import Compare
 
 LEFT, NONE = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
@@ -80,6 +81,11 @@ def steps(window):
 
 def titles(window):
     return [step.method.title for step in steps(window)]
+
+
+def said(window, at):
+    """What a line of the list says at its end."""
+    return window.panel.steps.list.item(at).data(NOTES)
 
 
 def row(window, at):
@@ -178,7 +184,7 @@ def test_a_change_in_a_late_step_computes_from_there(picture, settle):
 def test_a_mask_is_drawn_shaped_and_undone_without_computing(picture, settle, qtbot):
     w, v = picture, picture.viewer
     QTest.keyClick(w, Qt.Key.Key_R, CTRL | ALT)
-    assert w.chain.tool.active and w.panel.masks.buttons["rectangle"].isChecked()
+    assert w.chain.tool.active and w.masks.buttons["rectangle"].isChecked()
     drag(v, at(w, 20, 30), at(w, 80, 90))
     (shape,) = steps(w)[0].mask.shapes
     assert np.allclose(shape.points, ((20, 30), (80, 90)), atol=1)
@@ -225,7 +231,7 @@ def test_shapes_are_cut_out_inverted_feathered_and_removed(picture, settle):
     assert steps(w)[0].mask.shapes[2].kind == "polygon"
     QTest.mouseDClick(v, LEFT, NONE, at(w, 105, 40))  # on its edge: a corner more
     assert len(steps(w)[0].mask.shapes[2].points) == 4
-    w.panel.masks.feather.change(12.0)
+    w.masks.feather.change(12.0)
     w.actions_by_id["mask_invert"].trigger()
     assert steps(w)[0].mask.feather == 12 and steps(w)[0].mask.invert
     red = v.grab().toImage().pixelColor(at(w, 5, 150))
@@ -243,15 +249,86 @@ def test_shapes_are_cut_out_inverted_feathered_and_removed(picture, settle):
     settle(w)
 
 
+def test_strokes_are_painted_and_painted_out(picture, settle):
+    w, v = picture, picture.viewer
+    QTest.mouseClick(w.panel.where, LEFT)
+    assert w.masks.isVisible() and not w.masks.brush.isVisible()
+    QTest.mouseClick(w.masks.buttons["stroke"], LEFT)
+    assert w.masks.brush.isVisible() and w.chain.tool.width == w.masks.brush.value == 7
+    w.masks.brush.change(20.0)
+    drag(v, at(w, 30, 30), at(w, 30, 100))
+    (stroke,) = steps(w)[0].mask.shapes
+    assert stroke.kind == "stroke" and stroke.width == 20 and len(stroke.points) >= 3
+    assert np.allclose(stroke.points[-1], (30, 100), atol=1)
+    QTest.mouseClick(v, LEFT, SHIFT, at(w, 90, 100))  # straight on from where it ended
+    assert np.allclose(steps(w)[0].mask.shapes[1].points, ((30, 100), (90, 100)), atol=1)
+    QTest.keyClick(v, Qt.Key.Key_BracketLeft)
+    QTest.keyClick(v, Qt.Key.Key_X)
+    assert w.chain.tool.width < 20 and w.masks.buttons["subtract"].isChecked()
+    QTest.mouseClick(v, LEFT, NONE, at(w, 30, 60))  # a dab
+    dab = steps(w)[0].mask.shapes[2]
+    assert dab.subtract and len(dab.points) == 1
+    weights = steps(w)[0].mask.weights(Region.whole(120, 160))
+    assert weights[30, 40] == weights[60, 100] == 1 and weights[30, 60] == weights[90, 20] == 0
+    settle(w)
+    assert CALLS == []  # what a stroke uncovers was computed
+    shown = after(w)
+    assert shown[30, 40] < shown[30, 60] - 1000
+    for count in (2, 1, 0):
+        QTest.keyClick(w, Qt.Key.Key_Z, CTRL)
+        assert len(steps(w)[0].mask.shapes if steps(w)[0].mask else ()) == count
+    QTest.mouseClick(w.masks.done, LEFT)
+    assert not w.masks.isVisible() and v.tool is None
+    settle(w)
+
+
+def test_a_gradient_is_drawn_and_turned(picture, settle):
+    w, v = picture, picture.viewer
+    QTest.keyClick(w, Qt.Key.Key_G, CTRL | ALT)
+    drag(v, at(w, 20, 40), at(w, 100, 50), SHIFT)  # straight down
+    (fall,) = steps(w)[0].mask.shapes
+    assert fall.kind == "gradient"
+    assert np.allclose(fall.points, ((20, 40), (100, 40)), atol=1)
+    drag(v, at(w, 100, 40), at(w, 60, 120))  # its end
+    drag(v, at(w, 40, 80), at(w, 50, 80))  # on its line: the whole
+    assert np.allclose(steps(w)[0].mask.shapes[0].points, ((30, 40), (70, 120)), atol=2)
+    QTest.keyClick(v, Qt.Key.Key_Down, CTRL)
+    far = 10 / v.scale
+    assert np.allclose(steps(w)[0].mask.shapes[0].points, ((30, 40), (70 + far, 120)), atol=2)
+    settle(w)
+    shown = after(w)
+    assert CALLS == [] and shown[5, 5] < shown[110, 150] - 1000
+
+
+def test_a_stroke_is_chosen_widened_moved_and_removed(picture, settle):
+    w, v = picture, picture.viewer
+    QTest.keyClick(w, Qt.Key.Key_B, CTRL | ALT)
+    w.masks.brush.change(30.0)
+    drag(v, at(w, 60, 40), at(w, 60, 110))
+    QTest.keyClick(v, Qt.Key.Key_Escape)
+    assert not w.masks.brush.isVisible()
+    QTest.mouseClick(v, LEFT, NONE, at(w, 50, 80))
+    assert w.chain.tool.chosen == 0 and w.masks.brush.isVisible()
+    QTest.keyClick(v, Qt.Key.Key_BracketRight)
+    assert steps(w)[0].mask.shapes[0].width == pytest.approx(34.5)
+    before = steps(w)[0].mask.shapes[0].points
+    QTest.keyClick(v, Qt.Key.Key_Down)
+    moved = np.subtract(steps(w)[0].mask.shapes[0].points, before)
+    assert np.allclose(moved, (10 / v.scale, 0), atol=0.01)
+    QTest.keyClick(v, Qt.Key.Key_Delete)
+    assert steps(w)[0].mask is None
+    settle(w)
+
+
 def test_a_mask_belongs_to_its_step(picture, settle):
     w = picture
     w.chain.add("fast")
     w.chain.mask(Mask((Shape("rectangle", ((0.0, 0.0), (9.0, 9.0))),)), True)
     w.chain.edit_mask(True)
-    assert w.chain.tool.mask is not None and w.panel.masks.head.text() == "Mask: 1 shape"
+    assert w.chain.tool.mask is not None and w.panel.where.text() == "1 shape"
     w.chain.choose(0)
-    assert w.chain.tool.mask is None and w.panel.masks.head.text() == "Mask: whole picture"
-    assert "mask" in w.panel.steps.list.item(1).text()
+    assert w.chain.tool.mask is None and w.panel.where.text() == "Whole picture"
+    assert said(w, 1) == "mask"
     point = at(w, 60, 80)
     drag(w.viewer, point, point + QPoint(30, 0))  # nothing there: the picture's business
     assert steps(w)[0].mask is None
@@ -295,7 +372,7 @@ def choose(monkeypatch, path):
 def test_a_step_is_off_until_it_has_its_image(picture, settle, qtbot, monkeypatch, tmp_path):
     w = picture
     w.chain.add("minus")
-    assert not steps(w)[1].enabled and "needs: dark" in w.panel.steps.list.item(1).text()
+    assert not steps(w)[1].enabled and said(w, 1) == "needs dark"
     settle(w)
     w.chain.switch(1, True)
     assert w.status.words == "Choose the dark image first." and not steps(w)[1].enabled
@@ -326,7 +403,7 @@ def test_what_is_remembered_brings_its_images(picture, settle, qtbot, monkeypatc
     choose(monkeypatch, tmp_path / "dark.npy")
     w.actions_by_id["mask_image"].trigger()
     qtbot.waitUntil(lambda: steps(w)[0].mask is not None, timeout=20_000)
-    assert w.panel.masks.head.text() == "Mask: dark.npy"
+    assert w.panel.where.text() == "dark.npy"
     settle(w)
     w.open(str(tmp_path / "picture.npy"))
     qtbot.waitUntil(lambda: not w.session.can_undo and w.session.document is not None)
