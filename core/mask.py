@@ -221,6 +221,8 @@ def _near(path: Sequence[tuple[float, float]], reach: float, region: Region) -> 
     for (ya, xa), (yb, xb) in zip(path, path[1:] or path, strict=False):
         y0, y1 = _centres(min(ya, yb) - reach, max(ya, yb) + reach, region.y0, region.y1)
         x0, x1 = _centres(min(xa, xb) - reach, max(xa, xb) + reach, region.x0, region.x1)
+        if y0 == y1 or x0 == x1:
+            continue
         down = (np.arange(y0, y1) + (0.5 - ya))[:, None]
         right = np.arange(x0, x1) + (0.5 - xa)
         dy, dx = yb - ya, xb - xa

@@ -28,7 +28,7 @@ from gui.overlay import DARK, HANDLE, LIGHT
 RED = (255, 40, 40)
 OPACITY = 0.42
 FULL = 90.0  # device pixels across a gradient that its line at the full end goes to either side
-CELLS = 160_000  # of the tint, at most: it is soft, and painted while a hand moves it
+CELLS = 400_000  # of the tint, at most: it is painted while a hand moves it
 
 
 class Tint:
@@ -63,7 +63,10 @@ def _picture(mask: Mask, part: Region, cell: int) -> QImage:
         return replace(image, pixels=np.asarray(image.pixels[..., ::cell, ::cell]), cfa=None)
 
     cells = Region(part.y0 // cell, part.x0 // cell, part.y1 // cell, part.x1 // cell)
-    weights = (mask.coarser(cell, small) if cell > 1 else mask).weights(cells)
+    if cell > 1:
+        mask = mask.coarser(cell, small)
+        mask = replace(mask, feather=max(mask.feather, 1.0))  # no stairs at its edges
+    weights = mask.weights(cells)
     alpha = np.clip(weights, 0, 1) * OPACITY
     argb = np.empty((*weights.shape, 4), np.uint8)
     for at, value in enumerate((*RED[::-1], 255)):

@@ -18,7 +18,7 @@ from gui.panes import Pane
 from gui.viewer import Viewer
 
 GRAB = 8.0  # logical pixels around a handle within which it is taken hold of
-THIN = 8  # points of a stroke within its width
+THIN = 6  # points of a stroke within its width
 FIRST = 0.06  # of what is seen: how wide the brush is at first
 STEP = 10.0  # that an arrow key moves a shape by; 1 with Shift
 ARROWS = {

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QShowEvent
-from PySide6.QtWidgets import QLabel, QStackedLayout, QWidget
+from PySide6.QtWidgets import QLabel, QSizePolicy, QStackedLayout, QWidget
 
 from core.image import Array
 from gui import theme
@@ -22,6 +22,7 @@ from gui.turns import Turns
 
 SYMBOLS = {"R": "●", "G": "■", "B": "▼", "Y": "●"}
 SHAPES = {"●": "o", "■": "s", "▼": "t"}  # as pyqtgraph calls them
+LOWEST = 120  # logical pixels of height with which a plot can still be read
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +96,11 @@ class Plot(QWidget):
         self._stack = QStackedLayout(self)
         self._stack.addWidget(self._words)
         self._empty = empty
+
+    def fill_page(self) -> None:
+        """Take what room its page leaves, however little; where that is too little, it scrolls."""
+        self.setMinimumHeight(LOWEST)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Ignored)
 
     def sizeHint(self) -> QSize:
         """Qt: what there is room for in a dock; pyqtgraph's own wish would be cut off there."""

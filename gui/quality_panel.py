@@ -47,6 +47,7 @@ class QualityPanel(QWidget):
         self.tabs.setDocumentMode(True)
         self.tabs.tabBar().setDrawBase(False)
         for name, plot in (("Noise spectrum", self.spectrum), ("Edge", self.edge)):
+            plot.fill_page()
             page, note = QWidget(), QLabel(NOTE)
             note.setProperty("role", "soft")
             column = QVBoxLayout(page)

@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
     QLabel,
-    QSizePolicy,
     QTabWidget,
     QToolButton,
     QVBoxLayout,
@@ -33,7 +32,6 @@ ICONS = {
     UNKNOWN: "circle-help",
 }
 BEFORE = "Filled: before. Line: after."
-LOWEST = 120  # logical pixels that a plot needs
 LIMIT = 0.1  # correlations shown black (-) and white (+)
 
 
@@ -178,8 +176,7 @@ class StatisticsPanel(QWidget):
             ("Removed", self.residual, notes[1]),
             ("Structure", self.lags, None),
         ):
-            plot.setMinimumHeight(LOWEST)  # and what else there is room for
-            plot.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Ignored)
+            plot.fill_page()
             page = QWidget()
             column = QVBoxLayout(page)
             column.setContentsMargins(0, 6, 0, 0)
