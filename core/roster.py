@@ -41,6 +41,10 @@ class Row:
     figures: dict[str, float] = field(hash=False)  # method id -> seconds per megapixel
 
 
+class Alarm(str):
+    """A sentence about something that is not as it was wished: worth being seen."""
+
+
 class Roster:
     """The devices of this machine. Used from all threads; look() first, on a worker."""
 
@@ -109,8 +113,9 @@ class Roster:
                 self._verdicts[device.name] = verdict
                 for method, figure in self._records.figures(key).items():
                     self._figures.setdefault((device.name, method), figure)
-            state = "ready" if verdict.good else f"not used, {verdict.why}"
-            yield f"{device.label} ({device.title}): {state}."
+            name = f"{device.label} ({device.title})"
+            good, why = verdict.good, verdict.why
+            yield f"{name}: ready." if good else Alarm(f"{name}: not used, {why}.")
 
     def pin(self, name: str) -> str:
         """Have one device used for everything ("": the faster one again); returns a sentence.

@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, Signal
 from core.engine import Event, Finished, Work
 from core.job import sentence
 from core.method import Cancelled
-from core.roster import Row
+from core.roster import Alarm, Row
 from gui.bridge import Bridge
 from gui.machine import Machine
 from gui.turns import Turns, wake_qt
@@ -93,8 +93,7 @@ class Background(QObject):
         elif isinstance(work, LoadPlots):
             self.plots_loaded.emit(event.value)
         elif isinstance(event.value, str):
-            bad = " not used, " in event.value or "is not here" in event.value
-            self.said.emit(event.value, bad)
+            self.said.emit(event.value, isinstance(event.value, Alarm))
         elif isinstance(event.value, tuple) and event.value != self.rows:
             self.rows = event.value
             self.devices_changed.emit(event.value)

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from core.desk import Desk
 from core.files import Decoder
-from core.roster import Row
+from core.roster import Alarm, Row
 
 SPARE = "spare"
 WORKERS = "compute", "light", "files", "batch", SPARE
@@ -66,7 +66,7 @@ class LookForDevices:
             yield roster.rows()
         if not pinned and not self._pin(desk):
             name = self.chosen.upper()
-            yield f"{name}, which you chose, is not here: the faster device is used."
+            yield Alarm(f"{name}, which you chose, is not here: the faster device is used.")
         yield roster.rows()
 
     def _pin(self, desk: Desk) -> bool:
