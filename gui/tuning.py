@@ -113,15 +113,13 @@ class Tuning(QObject):
         state = self._session.state
         d, method = state.document, _method(state)
         if self.running:
-            self._panel.set_tuning("Cancel the suggestion", True)
+            self._panel.set_tuning("Cancel", True)
         elif d is None or method is None:
             self._panel.set_tuning("", False)
         else:
             rate = self._bridge.rates.seconds(Recipe((Step(method),)), megasamples(method, d.image))
             spent = rate or seconds(method, d.image, self._bridge.threads)
-            self._panel.set_tuning(
-                f"Suggest settings, about {duration(spent)}", d.noise is not None
-            )
+            self._panel.set_tuning(f"Suggest, about {duration(spent)}", d.noise is not None)
 
 
 def _method(state: State) -> Method | None:

@@ -27,7 +27,7 @@ def suggest(window, qtbot):
 
 def test_suggested_taken_undone(opened, qtbot):
     w, method = opened, opened.session.document.recipe.steps[-1].method
-    assert w.panel.tune.text().startswith("Suggest settings, about")
+    assert w.panel.tune.text().startswith("Suggest, about")
     w.actions_by_id["take"].trigger()
     assert "Nothing is suggested" in w.status.words
     suggest(w, qtbot)
@@ -51,7 +51,7 @@ def test_suggested_taken_undone(opened, qtbot):
 def test_cancelled_and_without_strength(opened, qtbot):
     w = opened
     w.actions_by_id["tune"].trigger()
-    assert w.panel.tune.text() == "Cancel the suggestion"
+    assert w.panel.tune.text() == "Cancel"
     w.actions_by_id["cancel"].trigger()
     assert not w.tuning.running
     w.actions_by_id["tune"].trigger()
