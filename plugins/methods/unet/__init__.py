@@ -12,12 +12,15 @@ from core.method import Context, Method, Needs, Planes, Slider
 from core.noise.correlated import like_white
 from core.ops.color import mix, unmix
 from core.ops.planes import basis
+from core.tiles import Region
 
 if TYPE_CHECKING:
     from core.ops.unet import UNet
 
 ALIGN, REACH = 8, 48  # of core.ops.unet.Shape: three levels on pixels taken two by two
 NAMES = {1: "grey", 3: "rgb"}
+ACROSS, MOST = 5, 48  # pieces to learn from, along each edge of the image and in all
+PIECE, LEAST = 128, 64  # their edges, in pixels of one colour: wished and at least
 CARD = read(Path(__file__).parent)
 
 
@@ -38,15 +41,53 @@ class Network(Method):
         float, Slider(0.0, 3.0, "×", "Colour noise to remove, relative to the strength.")
     ] = 1.0
 
+    learn: Annotated[
+        int,
+        Slider(0, 600, "steps", "Learn from this image first: 150 steps take some seconds of a core"
+               " and help where something repeats. Kept only if the risk estimate falls.",
+               advanced=True),
+    ] = 0  # fmt: skip
+
     def needs(self, image: Image) -> Needs:
         """As far as the network looks; it holds tens of features for each pixel."""
         return Needs(halo=REACH, align=ALIGN, tile=512, cost=50.0)
 
     def prepare(self, image: Image, ctx: Context) -> Generator[float, None, Any]:
-        """Load the weights."""
+        """Load the weights; let the network that is used learn from the image."""
         nets = {count: self._net(name, ctx.device) for count, name in NAMES.items()}
+        if self.learn and self.strength and ctx.source is not None:
+            count = 3 if ctx.planes == (0, 1, 2) else 1
+            pieces = self._pieces(image, ctx, count)
+            if pieces:
+                from core.learn.internal import tuned
+
+                work = tuned(nets[count], pieces, self.strength, self.learn, ctx.check)
+                nets[count], _ = yield from work
         yield 1.0
         return nets
+
+    def _pieces(self, image: Image, ctx: Context, count: int) -> list[Any]:
+        """Parts of the image as the network sees them, evenly spread, tensors (C, h, w)."""
+        import torch
+
+        from core.ops.planes import packing
+
+        assert ctx.source is not None
+        period = packing(image.cfa).period
+        edge = PIECE * period
+        starts = [sorted({round(at * max(size - edge, 0) / (ACROSS - 1)) for at in range(ACROSS)})
+                  for size in (image.height, image.width)]  # fmt: skip
+        found: list[Any] = []
+        for y in starts[0]:
+            for x in starts[1]:
+                ctx.check()
+                area = Region(y, x, min(y + edge, image.height), min(x + edge, image.width))
+                tile = torch.as_tensor(ctx.source(area)).to(ctx.device)
+                if min(tile.shape[-2:]) < LEAST or not bool(torch.isfinite(tile).all()):
+                    continue
+                parts = tile if count == 3 else mix(tile, ctx.planes).flatten(0, 1)[:, None]
+                found += list(parts)
+        return found[:: max(len(found) // MOST, 1)][:MOST]
 
     def run(self, tile: Planes, state: Any, ctx: Context) -> Planes:
         """See Method.run."""
