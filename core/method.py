@@ -176,6 +176,7 @@ class Method:
     # white: variance-stabilised planes, noise of standard deviation 1; signal: above black
     tensors: ClassVar[bool] = True  # False: run() takes NumPy arrays, too, and gets them on the CPU
     cpu_only: ClassVar[bool] = False  # its kernels are the CPU's: no other device is tried
+    repairs: ClassVar[bool] = False  # takes out defects only: the noise stays for a further step
     isolated: ClassVar[bool] = False  # runs in a child process: holds the GIL, may crash or hang
     precisions: ClassVar[tuple[str, ...]] = (FULL,)  # ("float32", "bfloat16"): run() is called
     # under torch.autocast where the second is faster here and agrees; it still returns float32
