@@ -9,6 +9,8 @@ from typing import Any, Protocol, cast
 import numpy as np
 
 from core.image import Array, Image, Pixels
+from core.noise import spectrum
+from core.noise.correlated import Correlated
 from core.noise.model import LogSpeckle, Mapped, Noise, Rician, Sliced
 from core.tiles import Region
 
@@ -199,15 +201,22 @@ def correlation_of(image: Image, noise: Noise) -> Array | None:
         from core.noise.correlation import correlation
 
         return correlation(image, REACH)
+    if isinstance(model, Correlated) and len(set(model.spectra[0])) > 1:
+        return _both(spectrum.correlation_of(model.spectra[0]))
     if image.kind == "scan" and not isinstance(model, Rician):
         from core.noise.estimate import measure
 
         pattern = measure(image).pattern
         if pattern is None or pattern.white:
             return None
-        quarter = np.asarray(pattern.correlation, np.float32)
-        return np.concatenate([quarter[:, :0:-1], quarter], 1)
+        return _both(pattern.correlation)
     return None
+
+
+def _both(correlation: Sequence[Sequence[float]]) -> Array:
+    """Lags to the right only, to those on both sides."""
+    quarter = np.asarray(correlation, np.float32)
+    return np.concatenate([quarter[:, :0:-1], quarter], 1)
 
 
 def correlate(white: Array, alike: Array) -> Array:

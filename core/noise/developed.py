@@ -34,9 +34,8 @@ SHARES = 0.1, 0.05, 0.01  # of a bin's blocks: flat ones, those that are measure
 FEW = 12  # blocks
 STRONG = 0.65  # of the bins' noise: picture and noise are together where the noise is strong
 GROWTH = 1.5  # from scale to scale at most; of textures it is 2 and more
-SURE = 0.3, 0.8  # likeness to noise from which a sigma is believed a little, and altogether
-# Of the range, the most that is believed: where it is unlike noise, and anywhere.
-SLIGHT, HEAVY = 1 / 32, 1 / 16
+# The most of the range that is believed, by how like noise it is everywhere, 0 to 1.
+BELIEVED = (0.3, 0.8, 0.85, 0.95), (1 / 32, 1 / 16, 1 / 16, 1 / 4)
 
 
 @dataclass(frozen=True)
@@ -188,8 +187,7 @@ def _told(scales: list[_Scale], span: float, step: float) -> Measured:
     like, growth = _likeness(scales[0], scales[1])
     sure = float(like.mean())
     weight = like + 0.05
-    belief = min(max((sure - SURE[0]) / (SURE[1] - SURE[0]), 0.0), 1.0)
-    most = SLIGHT + (HEAVY - SLIGHT) * belief
+    most = float(np.interp(sure, *BELIEVED))
     found = _weighted(scales[0].at(2), weight, STRONG)
     level = max(min(found, most * span), 1e-4 * span)
     grows = min(max(_weighted(growth, weight, 0.5), 1.0), GROWTH)

@@ -14,6 +14,7 @@ from core.noise.model import PoissonGaussian
 from core.noise.simulate import correlated
 from core.ops import bm, dct
 from core.ops.scales import halve
+from core.probe import correlation_of
 from core.recipe import Recipe, Step
 from core.render import Renderer, assemble
 from core.tiles import Region
@@ -171,6 +172,14 @@ def test_as_text() -> None:
     for bad in ("correlated:4", "correlated:4,99", "correlated:-1,1"):
         with pytest.raises(ValueError):
             text.parse(bad)
+
+
+def test_probes_have_the_correlation_of_a_typed_model() -> None:
+    image = Image(np.zeros((64, 64), np.float32))
+    alike = correlation_of(image, text.parse("correlated:4,1"))
+    assert alike is not None and alike.shape == (8, 15)
+    assert np.allclose(alike[0, 5:10], np.exp(-(np.arange(-2.0, 3) ** 2) / 4), atol=0.03)
+    assert correlation_of(image, Correlated((0.0,), (4.0,))) is None
 
 
 def test_means_of_pixels() -> None:
