@@ -2,12 +2,15 @@
 
     python tests/benchmarks/photo.py FOLDER [--sigmas 15 25 50] [--methods dct bm3d ...]
         [--color] [--every N] [--precision float32] [--peer-python PYTHON]
+        [--rows FILE.json] [--picture FILE.svg]
 
 Every method runs in a process of its own, on the same noisy arrays (fixed seeds, not clipped, not
 quantised), with the true sigma; `--color`: as RGB, where only Sordino's take part. CPU: user +
 system seconds of the calls per megapixel, without start-up. `--peer-python` names an interpreter
 that has the peers (bm3d, opencv-python-headless, scikit-image): bm3d's licence is non-commercial,
-so it is no part of Sordino's environment. Ratios of one run on one machine are what counts.
+so it is no part of Sordino's environment. `--rows` keeps what was measured: methods that are in the
+file already are not run again. `--picture` draws mean PSNR against CPU. Ratios of one run on one
+machine are what counts.
 """
 
 from __future__ import annotations
@@ -119,6 +122,46 @@ def one(name: str, args: argparse.Namespace) -> dict[str, Any]:
     return found
 
 
+def drawn(rows: dict[str, Any], path: Path) -> None:
+    """Mean PSNR against CPU seconds per megapixel, as SVG; dashes join the front."""
+    points = sorted(
+        (row["cpu"], float(np.mean(list(row["psnr"].values()))), name) for name, row in rows.items()
+    )
+    low, high = np.log10(points[0][0] / 2), np.log10(points[-1][0] * 4)
+    least = np.floor(min(p[1] for p in points))
+    most = np.ceil(max(p[1] for p in points))
+
+    def at(cpu: float, psnr: float) -> tuple[float, float]:
+        x = 60 + 620 * (np.log10(cpu) - low) / (high - low)
+        return float(x), float(360 - 330 * (psnr - least) / (most - least))
+
+    parts = ['<svg xmlns="http://www.w3.org/2000/svg" width="720" height="410" font-size="13" '
+             'font-family="sans-serif"><rect width="720" height="410" fill="white"/>']  # fmt: skip
+    for power in range(int(np.ceil(low)), int(np.floor(high)) + 1):
+        x, _ = at(10.0**power, least)
+        parts.append(f'<path d="M{x:.0f} 30V360" stroke="#ddd"/>')
+        parts.append(f'<text x="{x - 8:.0f}" y="378">{10.0**power:g}</text>')
+    for level in range(int(least), int(most) + 1):
+        _, y = at(1.0, level)
+        parts.append(f'<path d="M60 {y:.0f}H680" stroke="#ddd"/>')
+        parts.append(f'<text x="34" y="{y + 4:.0f}">{level}</text>')
+    front: list[str] = []
+    best = -np.inf
+    for cpu, psnr, name in points:
+        x, y = at(cpu, psnr)
+        if psnr > best:
+            best = psnr
+            front.append(f"{x:.0f},{y:.0f}")
+        color = "#c0392b" if name in OURS else "#34495e"
+        parts.append(f'<circle cx="{x:.0f}" cy="{y:.0f}" r="4" fill="{color}"/>')
+        parts.append(f'<text x="{x + 7:.0f}" y="{y + 4:.0f}" fill="{color}">{name}</text>')
+    parts.append(f'<polyline points="{" ".join(front)}" fill="none" stroke="#888" '
+                 'stroke-dasharray="4"/>')  # fmt: skip
+    parts.append('<text x="280" y="400">CPU seconds a megapixel</text>')
+    parts.append('<text x="20" y="20">PSNR, dB, mean of all sigmas</text></svg>')
+    path.write_text("\n".join(parts), encoding="utf-8")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
@@ -128,6 +171,8 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="take every Nth picture")
     parser.add_argument("--precision", default="", help="float32 or bfloat16: not the faster one")
     parser.add_argument("--peer-python", default=sys.executable)
+    parser.add_argument("--rows", type=Path)
+    parser.add_argument("--picture", type=Path)
     parser.add_argument("--one", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.one:
@@ -135,21 +180,36 @@ def main() -> None:
         return
     names = " | ".join(f"PSNR {sigma:g}, dB" for sigma in args.sigmas)
     print(f"| method | {names} | CPU s/MP | peak MiB |\n" + "|---" * (len(args.sigmas) + 3) + "|")
+    kept: dict[str, Any] = {}
+    if args.rows and args.rows.exists():
+        kept = json.loads(args.rows.read_text("utf-8"))
     for name in args.methods:
         if args.color and name not in OURS:
             continue
-        python = sys.executable if name in OURS else args.peer_python
-        command = [python, __file__, str(args.folder), "--one", name]
-        command += ["--sigmas", *map(str, args.sigmas), "--every", str(args.every)]
-        command += ["--precision", args.precision] + ["--color"] * args.color
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode:
-            print(f"| {name} | failed: {done.stderr.strip().splitlines()[-1]} |")
+        row = kept.get(name) or measured(name, args)
+        if isinstance(row, str):
+            print(f"| {name} | failed: {row} |")
             continue
-        row = json.loads(done.stdout.splitlines()[-1])
+        kept[name] = row
         psnr = " | ".join(f"{value:.2f}" for value in row["psnr"].values())
-        name += f" ({row['precision']})" * (row["precision"] not in ("", "float32"))
-        print(f"| {name} | {psnr} | {row['cpu']:.2f} | {row['peak']:.0f} |", flush=True)
+        note = f" ({row['precision']})" * (row.get("precision", "") not in ("", "float32"))
+        print(f"| {name}{note} | {psnr} | {row['cpu']:.2f} | {row['peak']:.0f} |", flush=True)
+    if args.rows:
+        args.rows.write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
+    if args.picture:
+        drawn(kept, args.picture)
+
+
+def measured(name: str, args: argparse.Namespace) -> dict[str, Any] | str:
+    """A row, measured in a process of its own; or what went wrong."""
+    python = sys.executable if name in OURS else args.peer_python
+    command = [python, __file__, str(args.folder), "--one", name]
+    command += ["--sigmas", *map(str, args.sigmas), "--every", str(args.every)]
+    command += ["--precision", args.precision] + ["--color"] * args.color
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        return done.stderr.strip().splitlines()[-1]
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 if __name__ == "__main__":
