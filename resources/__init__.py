@@ -8,6 +8,11 @@ def path(name: str) -> Path:
     return Path(__file__).parent / name
 
 
+def picture_of(sample: Path) -> Path:
+    """Its small picture, which has the title as its comment."""
+    return sample.parent / "pictures" / f"{sample.name.partition('.')[0]}.jpg"
+
+
 BESIDE = {".py", ".md", ".json", ".img", ".raw"}  # in the samples' folder: not to be opened itself
 
 

@@ -27,7 +27,7 @@ if __name__ == "__main__":
 from core.format import Output  # noqa: E402
 from core.image import Cfa, Color, Image, Levels  # noqa: E402
 from core.noise.simulate import mosaic, sensor  # noqa: E402
-from resources.samples import clip, scans, spectral  # noqa: E402
+from resources.samples import clip, pictures, scans, spectral  # noqa: E402
 from resources.samples.scene import render  # noqa: E402
 
 Floats = NDArray[np.floating[Any]]
@@ -111,6 +111,7 @@ def main() -> None:
     made.append(clip.make(options.folder, clean=options.truth))
     made.extend(scans.make(options.folder, clean=options.truth))
     made.append(spectral.make(options.folder, clean=options.truth))
+    made.extend(pictures.make(made, options.folder))
     for path in made:
         print(f"{path} {path.stat().st_size / 1e6:.2f} MB")
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 import resources
@@ -282,3 +283,20 @@ def test_no_two_commands_have_the_same_key():
     commands = [each for parts in actions.MENUS.values() for part in parts for each in part]
     keys = [key for command in commands for key in command.keys]
     assert len(keys) == len(set(keys)), sorted(key for key in keys if keys.count(key) > 1)
+
+
+def test_samples_have_titles_and_pictures(window, qtbot):
+    page = window.start
+    qtbot.waitUntil(lambda: all(not t.icon().isNull() for t in page.tiles.values()), timeout=10_000)
+    assert page.tiles[SAMPLE].text() == "Still life\ncamera RAW, ISO 12800"
+    assert len(page.tiles) == len(resources.sample_files())
+    for width, columns in ((1500, 6), (1000, 3)):
+        window.resize(width, 800)
+        qtbot.waitUntil(
+            lambda n=columns: len({t.y() for t in page.tiles.values()}) == 6 // n, timeout=5000
+        )
+    wanted = []
+    page.pathWanted.connect(wanted.append)
+    page.pathWanted.disconnect(window.open)
+    QTest.mouseClick(page.tiles[SAMPLE], Qt.MouseButton.LeftButton)
+    assert wanted == [str(SAMPLE)]
