@@ -57,13 +57,14 @@ class ChannelStatistics:
     snr_after: float
     mean_before: float
     mean_after: float
-    shift: float  # mean after - mean before
+    shift: float  # mean after + lift - mean before
     shift_percent: float  # of the range
     shift_alarm: bool  # too large for chance, and large enough to matter
     residual_std: float
     expected_std: float  # what the noise model says is to be removed
     histogram: Histogram
     residual: Residual
+    lift: float = 0.0  # what noise adds to the mean (Rician), which was taken off; not in `shift`
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,14 +100,17 @@ def statistics(
         sites = _sites(pair[0], cfa, index)
         b, a = _gather(pair[0], sites), _gather(pair[1], sites)
         k = black if black.size == 1 else _gather(np.broadcast_to(black, pair[0].shape), sites)
+        lifted = _lifted(noise, pair, black, sites, index)  # what would be measured of `after`
         fine = np.isfinite(a) & np.isfinite(b)
         constant = np.full_like(a, np.nan_to_num(robust[0]))
         sigma = _gather(noise.sigma(pair[1] - black, index), sites) if noise else constant
-        z = np.where(fine & (sigma > 0), (b - a) / np.maximum(sigma, 1e-30), 0).astype(np.float32)
+        z = np.where(fine & (sigma > 0), (b - lifted) / np.maximum(sigma, 1e-30), 0).astype(
+            np.float32
+        )
         _scatter(scaled[0 if cfa else index], sites, z)
         if not fine.all():
-            b, a, sigma, z = b[fine], a[fine], sigma[fine], z[fine]
-        samples = _Samples(b, a, sigma, float(np.mean(k)))
+            b, a, lifted, sigma, z = b[fine], a[fine], lifted[fine], sigma[fine], z[fine]
+        samples = _Samples(b, a, lifted, sigma, float(np.mean(k)))
         found.append(_channel(name, samples, robust, z, image.levels))
     correlation, lag, pairs = _autocorrelation([_middle(p, cfa, PATCH) for p in scaled], cfa)
     sides = [np.stack([_middle(p, cfa, 2 * PATCH) for p in v]) for v in (scaled, planes[1])]
@@ -135,6 +139,7 @@ def in_units(found: Statistics, slope: float, intercept: float) -> Statistics:
                 shift=slope * one.shift,
                 residual_std=abs(slope) * one.residual_std,
                 expected_std=abs(slope) * one.expected_std,
+                lift=slope * one.lift,
                 histogram=replace(one.histogram, edges=axis(one.histogram.edges)),
             )
             for one in found.channels
@@ -174,6 +179,7 @@ class _Samples:
 
     before: F32
     after: F32
+    lifted: F32  # what the noise makes of `after` on average
     sigma: F32  # of the noise model at `after`
     black: float  # mean
 
@@ -185,11 +191,12 @@ def _channel(
     count = samples.before.size
     mean_before, mean_after = _mean(samples.before), _mean(samples.after)
     histogram = _histogram(samples.before, samples.after)
-    residual = samples.before - samples.after
+    lift = _mean(samples.lifted) - mean_after
+    residual = samples.before - samples.lifted
     std = float(residual.std(dtype=np.float64)) if count else math.nan
     bright = float(histogram.edges[-1] - histogram.edges[0])
     span = levels.span if np.isfinite(levels.white) else bright
-    shift = mean_after - mean_before
+    shift = mean_after + lift - mean_before
     alarm = abs(shift) > 4 * std / math.sqrt(max(count, 1)) and abs(shift) > 1e-3 * span
     return ChannelStatistics(
         name=name,
@@ -206,7 +213,29 @@ def _channel(
         expected_std=math.sqrt(_mean(samples.sigma**2)) if count else math.nan,
         histogram=histogram,
         residual=_in_sigmas(z),
+        lift=lift,
     )
+
+
+def _lifted(
+    noise: Noise | None,
+    pair: list[F32],
+    black: Floats,
+    sites: list[tuple[slice, slice]],
+    channel: int,
+) -> F32:
+    """What would be measured on average of the denoised values, flat.
+
+    A method that leaves the noise's lift where it is has it in its result already: what fits better
+    is taken.
+    """
+    before, after = (_gather(plane, sites) for plane in pair)
+    if noise is None:
+        return after
+    lifted = _gather((noise.mean(pair[1] - black, channel) + black).astype(np.float32), sites)
+    shifts = [abs(float(np.nanmean(before - each))) if each.size else 0.0
+              for each in (lifted, after)]  # fmt: skip
+    return lifted if shifts[0] < shifts[1] else after
 
 
 def _mean(values: F32) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
@@ -86,10 +86,18 @@ class _Across:
 
     def sigma(self, signal: Floats, channel: int) -> F32:
         """See Noise.sigma."""
+        return self._laid(signal, lambda values: self.noise.sigma(values, channel))
+
+    def mean(self, signal: Floats, channel: int) -> Floats:
+        """See Noise.mean."""
+        return self._laid(signal, lambda values: self.noise.mean(values, channel))
+
+    def _laid(self, signal: Floats, of: Callable[[Floats], Floats]) -> F32:
+        """Laid out as it is stored, and the result as the plane."""
         order = [self.axes.index(letter) for letter in reordered(self.axes, self.across)]
         sizes = [self.shape[axis] for axis in order]
         laid = signal.reshape(sizes).transpose(np.argsort(order))
-        found = self.noise.sigma(laid, channel)
+        found = of(laid).astype(np.float32, copy=False)
         return turned(found, self.axes, self.across).reshape(signal.shape)
 
     def curve(self, channel: int) -> Curve:

@@ -115,6 +115,7 @@ def lines(one: ChannelStatistics, unit: str) -> dict[str, str]:
         "SNR before, dB": _decibel(one.snr_before),
         "SNR after, dB": _decibel(one.snr_after),
         f"Mean shift{of}": f"▲ {shift}" if one.shift_alarm else shift,
+        **({f"Noise's lift taken off{of}": text(one.lift, "", 2)} if one.lift else {}),
         f"Removed σ{of}": text(one.residual_std, zeros=True),
         f"Expected σ{of}": text(one.expected_std, zeros=True),
     }

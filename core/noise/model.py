@@ -6,6 +6,7 @@ Each is a small frozen value: it stands in cache keys, recipes and on the comman
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from math import sqrt
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -31,6 +32,10 @@ class Noise(Protocol):
         """Standard deviation at a true signal above black, same shape and units."""
         ...
 
+    def mean(self, signal: Floats, channel: int) -> Floats:
+        """What is measured on average at a true signal: more than it where noise lifts it."""
+        ...
+
     def curve(self, channel: int) -> Curve:
         """The transform after which the noise is white, of sigma 1; and its unbiased inverse."""
         ...
@@ -49,7 +54,11 @@ class Noise(Protocol):
 
 
 class _Everywhere:
-    """The same in every slice and place."""
+    """The same in every slice and place; noise without bias, but for those that say so."""
+
+    def mean(self, signal: Floats, channel: int) -> Floats:
+        """See Noise.mean."""
+        return signal
 
     def over(self, region: Region, axes: str, sizes: tuple[int, ...]) -> Any:
         """See Noise.over."""
@@ -126,6 +135,15 @@ class Rician(_Everywhere):
         nu, _, spread = moments(self.coils)
         found = np.interp(np.maximum(signal, 0) / scale, nu, spread)
         return (found * (self.scale / sqrt(self.averages))).astype(np.float32)
+
+    def mean(self, signal: Floats, channel: int) -> Floats:
+        """See Noise.mean: dark parts are lifted."""
+        from core.ops.vst_rician import moments
+
+        scale = max(self.scale, 1e-30)
+        nu, mean, _ = moments(self.coils)
+        true = np.maximum(signal, 0)
+        return (true + scale * np.interp(true / scale, nu, mean - nu)).astype(np.float32)
 
     def curve(self, channel: int) -> Curve:
         """See Noise.curve."""
@@ -231,12 +249,19 @@ class Sliced:
 
     def sigma(self, signal: Floats, channel: int) -> F32:
         """See Noise.sigma; slices lie along axis `place` of the signal."""
+        return self._each(signal, lambda model, part: model.sigma(part, channel))
+
+    def mean(self, signal: Floats, channel: int) -> Floats:
+        """See Noise.mean."""
+        return self._each(signal, lambda model, part: model.mean(part, channel))
+
+    def _each(self, signal: Floats, of: Callable[[Noise, Floats], Floats]) -> F32:
         if len(self.models) == 1 or signal.ndim < -self.place:
-            return self.models[0].sigma(signal, channel)
+            return of(self.models[0], signal).astype(np.float32, copy=False)
         found, parts = np.empty(signal.shape, np.float32), np.moveaxis(signal, self.place, 0)
         into = np.moveaxis(found, self.place, 0)
         for index, part in enumerate(parts):
-            into[index] = self.of(index).sigma(part, channel)
+            into[index] = of(self.of(index), part)
         return found
 
     def of(self, index: int) -> Noise:
@@ -302,10 +327,18 @@ class Mapped:
 
     def sigma(self, signal: Floats, channel: int) -> F32:
         """See Noise.sigma; the map must span what the signal does (see `over`)."""
+        scale = self._scale(signal)
+        return (self.model.sigma(signal / scale, channel) * scale).astype(np.float32)
+
+    def mean(self, signal: Floats, channel: int) -> Floats:
+        """See Noise.mean."""
+        scale = self._scale(signal)
+        return (self.model.mean(signal / scale, channel) * scale).astype(np.float32)
+
+    def _scale(self, signal: Floats) -> F32:
         height, width = map(int, signal.shape[-2:])
         scale = _along(self.map, np.arange(height, dtype=np.intp), height, -2)
-        scale = _along(scale, np.arange(width, dtype=np.intp), width, -1)
-        return (self.model.sigma(signal / scale, channel) * scale).astype(np.float32)
+        return _along(scale, np.arange(width, dtype=np.intp), width, -1)
 
     def curve(self, channel: int) -> Curve:
         """See Noise.curve: of the signal over the map."""

@@ -9,7 +9,7 @@ import pytest
 
 from core.image import Cfa, Image, Levels
 from core.measure import BINS, ONLY_NOISE, STRUCTURE, UNKNOWN, Statistics, psnr, rmse, statistics
-from core.noise.model import PoissonGaussian
+from core.noise.model import PoissonGaussian, Rician
 from core.tiles import Region
 
 BAYER = Cfa(((0, 1), (1, 2)))
@@ -135,3 +135,22 @@ def test_psnr() -> None:
     assert psnr(a, a, 1) == math.inf
     assert psnr(a, a + 0.1, 1) == pytest.approx(20, abs=1e-4)
     assert rmse(a, a + 3) == 3
+
+
+def test_taking_off_the_lift_of_rician_noise_is_no_shift() -> None:
+    rng = np.random.default_rng(0)
+    true = np.zeros((200, 200), np.float32)
+    true[50:150, 50:150], true[:40] = 100, 8
+    noisy = np.hypot(true + rng.normal(0, 10, true.shape), rng.normal(0, 10, true.shape))
+    image = Image(noisy.astype(np.float32), "yx", "scan")
+    region, noise = Region.whole(200, 200), Rician(10.0)
+    found = statistics(noisy, true, image, region, noise)
+    (one,) = found.channels
+    assert not one.shift_alarm and abs(one.shift) < 0.2 and 7 < one.lift < 10
+    assert one.residual_std == pytest.approx(one.expected_std, rel=0.03)
+    assert found.verdict == ONLY_NOISE
+    (one,) = statistics(noisy, np.maximum(true - 4, 0) * 0.8, image, region, noise).channels
+    assert one.shift_alarm  # what goes beyond the lift still is one
+    kept = noise.mean(true, 0)  # a method that leaves the lift where it is
+    (one,) = statistics(noisy, kept, image, region, noise).channels
+    assert one.lift == 0 and not one.shift_alarm
