@@ -196,6 +196,8 @@ def _denoise(args: argparse.Namespace) -> int:
     desk = make_desk(args)
     recipe, noise = make_recipe(args, desk)
     pairs = targets(args, desk)
+    if len(pairs) > 1 and (args.residual or args.noise_map):
+        raise Usage("--residual and --noise-map are for one file at a time")
     results: list[dict[str, Any]] = []
     errors: list[str] = []
     for source, target in pairs:
@@ -252,7 +254,11 @@ def _denoise_one(
         recipe = Recipe((*recipe.steps[:-1], last))
     record = (("tuned", tuned.record()),) if tuned else ()
     output = Output(overwrite=args.overwrite, strip=args.strip)
-    work = Export(image, noise, recipe, str(target), output=output, record=record)
+    more = [("residual", args.residual), ("noise", args.noise_map)]
+    work = Export(
+        image, noise, recipe, str(target), output=output, record=record,
+        byproducts=tuple((what, path) for what, path in more if path),
+    )  # fmt: skip
     show = _Bar(f"{Path(source).name} -> {target}")
     done: Exported | None = None
     device, precision = "cpu", FULL

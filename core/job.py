@@ -11,6 +11,7 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
+from core.byproducts import What, noise_map, residual
 from core.children import MethodCrashed
 from core.choose import choose
 from core.desk import Desk
@@ -207,7 +208,10 @@ class Exported:
 
 @dataclass(frozen=True)
 class Export:
-    """Denoise the whole image and write it; yields Progress, last an Exported."""
+    """Denoise the whole image and write it; yields Progress, last an Exported.
+
+    Without a `path` only the `byproducts` are written.
+    """
 
     image: Image
     noise: Noise
@@ -216,6 +220,7 @@ class Export:
     look: Look = field(default_factory=Look)
     output: Output = field(default_factory=Output)
     record: tuple[tuple[str, Any], ...] = ()  # what else the file tells of how it was made
+    byproducts: tuple[tuple[What, str], ...] = ()  # further files: see core.byproducts
     worker: ClassVar[str] = "compute"
 
     def __call__(self, desk: Desk, cancelled: Stop) -> Iterator[Progress | Told | Exported]:
@@ -231,8 +236,10 @@ class Export:
                 result = value
         rate = self.image.megapixels / max(time.monotonic() - begin, 1e-6)
         yield Progress(0.95, None, "write")
-        written = self.write(result, desk, cancelled)
-        yield Exported(written, time.monotonic() - begin, rate)
+        written = [self.write(result, desk, cancelled)] if self.path else []
+        for what, path in self.byproducts:
+            written.append(self._byproduct(what, path, result, desk, cancelled))
+        yield Exported(written[0], time.monotonic() - begin, rate)
 
     def write(self, result: Image, desk: Desk, cancelled: Stop) -> Path:
         """Write the denoised image; returns its path. Raises UnwritableFile or Cancelled."""
@@ -251,6 +258,15 @@ class Export:
         suffix = suffix_of(Path(self.path)).lower()
         takes = {k for f in desk.registry.formats if suffix in f.writes for k in f.takes}
         return self.image.kind not in takes and "display" in takes
+
+    def _byproduct(self, what: What, path: str, result: Image, desk: Desk, cancelled: Stop) -> Path:
+        """Write what was removed, or the noise map. Raises UnwritableFile or Cancelled."""
+        if what == "residual":
+            made = residual(self.image, result, desk.room)
+        else:
+            made = noise_map(self.image, result, self.noise, desk.room)
+        output = replace(self.output, note={"recipe": to_json(self.recipe, self.noise)})
+        return save_image(desk.registry, Path(path), made, made, output, cancelled)
 
     def _developed(self, result: Image) -> Image:
         """A RAW image as the screen shows it, upright, for formats that hold pictures."""

@@ -54,6 +54,8 @@ def parser() -> argparse.ArgumentParser:
         metavar="MODEL",
         help=f"auto, {SYNTAX}; or a FILE (`noise --json`, a sigma per slice, a map of sigmas)",
     )
+    run.add_argument("--residual", metavar="FILE", help="write what was removed, too")
+    run.add_argument("--noise-map", metavar="FILE", help="write the noise's sigma, too")
     run.add_argument("--axes", default="", help="axis letters of a plain array, such as zyx")
     run.add_argument(
         "--device", default="auto", help="auto: the faster; cpu, cuda, cuda:1, mps, xpu"

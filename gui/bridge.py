@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QObject, Signal
 
+from core.byproducts import What
 from core.desk import Desk
 from core.engine import Engine, Event, Finished, Job, Work
 from core.format import Output
@@ -98,12 +99,14 @@ class Bridge(QObject):
             flat = here(self._session.state, flat, across) if flat else None
             self._submit(MeasureNoise(reformatted(document.image, across), flat), "noise")
 
-    def export(self, path: str, output: Output) -> None:
-        """Write the denoised image."""
+    def export(self, path: str, output: Output, what: What | None = None) -> None:
+        """Write the denoised image, or one of its by-products."""
         d = self._session.document
         if d is None or d.noise is None:
             return
-        work = Export(d.image, d.noise, d.recipe, path, d.look, output)
+        more = ((what, path),) if what else ()
+        target = "" if what else path
+        work = Export(d.image, d.noise, d.recipe, target, d.look, output, byproducts=more)
         self._submit(work, f"export {path}", rank=10)
 
     def run(self, work: Work, lane: str, rank: int, receive: Receive) -> Job:

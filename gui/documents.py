@@ -10,6 +10,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QFileDialog, QWidget
 
+from core.byproducts import product_kind
 from core.choose import choose
 from core.develop import levels
 from core.folders import find_folder_format
@@ -156,9 +157,10 @@ class Documents(QObject):
         suffix = preferred if preferred in found else (found or [".npy"])[0]
         start = source.with_name(f"{source.name.removesuffix(old)}-sordino{suffix}")
         time = self._bridge.rates.words(d.recipe, d.image.megapixels)
-        dialog = ExportDialog(self._window, d.image, found, start, time)
+        plain = writable(self.registry, d.image, product_kind(d.image))
+        dialog = ExportDialog(self._window, d.image, found, start, time, plain)
         if dialog.exec():
-            self._bridge.export(dialog.path, dialog.output)
+            self._bridge.export(dialog.path, dialog.output, dialog.byproduct)
 
     def _exported(self, done: Exported) -> None:
         self._say(f"Written: {done.path}   ({done.seconds:.1f} s)")
@@ -169,8 +171,12 @@ def readable(registry: Registry) -> list[str]:
     return sorted({suffix for f in registry.formats for suffix in f.suffixes})
 
 
-def writable(registry: Registry, image: Image | None = None) -> list[str]:
-    """Suffixes that can be written: of an image, or of any. RAW can be developed to a picture."""
+def writable(registry: Registry, image: Image | None = None, kind: str = "") -> list[str]:
+    """Suffixes that can be written: of an image, or of any. RAW can be developed to a picture.
+
+    `kind`: of what is made of the image.
+    """
     kinds = None if image is None else {image.kind} | ({"display"} if image.color else set())
+    kinds = {kind} if kind else kinds
     able = [f for f in registry.formats if kinds is None or kinds & set(f.takes)]
     return sorted({suffix for f in able for suffix in f.writes})

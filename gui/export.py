@@ -20,20 +20,36 @@ from PySide6.QtWidgets import (
 )
 
 from core.anatomy import medical
+from core.byproducts import TITLES, What
 from core.format import Output, suffix_of, with_suffix
 from core.image import Image
 from gui.statistics import Notice
+
+NAMES = {None: "-sordino", "residual": "-removed", "noise": "-noise"}  # endings of files
 
 
 class ExportDialog(QDialog):
     """Where and how to write. `time` says how long that will take, if anything is known."""
 
     def __init__(
-        self, parent: QWidget, image: Image, suffixes: list[str], start: Path, time: str = ""
+        self,
+        parent: QWidget,
+        image: Image,
+        suffixes: list[str],
+        start: Path,
+        time: str = "",
+        plain: list[str] | None = None,
     ) -> None:
+        """`suffixes` are those that hold the image, `plain` those for its by-products."""
         super().__init__(parent)
         self.setWindowTitle("Export")
         self._image, self._time = image, time
+        self._suffixes, self._plain = suffixes, plain or []
+        self.what = QComboBox()
+        self.what.addItem("The denoised image", None)
+        for what, title in TITLES.items() if plain else ():
+            self.what.addItem(title.capitalize(), what)
+        self.what.currentIndexChanged.connect(self._set_what)
         self.name = QLineEdit(str(start))
         self.name.setMinimumWidth(420)
         self.name.setAccessibleName("File")
@@ -67,6 +83,8 @@ class ExportDialog(QDialog):
         buttons.accepted.connect(self.accept)
         buttons.rejected.connect(self.reject)
         form = QFormLayout(self)
+        if plain:
+            form.addRow("What", self.what)
         form.addRow("File", line)
         form.addRow("Format", self.kind)
         form.addRow("Depth", self.bits)
@@ -78,6 +96,11 @@ class ExportDialog(QDialog):
         form.addRow(self.burnt)
         form.addRow(buttons)
         self._set_suffix(self.kind.currentText())
+
+    @property
+    def byproduct(self) -> What | None:
+        """What is to be written instead of the denoised image."""
+        return self.what.currentData()
 
     @property
     def path(self) -> str:
@@ -94,6 +117,19 @@ class ExportDialog(QDialog):
             strip=self.strip.isChecked(),
             overwrite=self.overwrite.isChecked(),
         )
+
+    def _set_what(self) -> None:
+        """Other formats, and a name that says what it is."""
+        now, old = self.kind.currentText(), Path(self.path)
+        found = self._plain if self.byproduct else self._suffixes
+        self.kind.clear()
+        self.kind.addItems(found)
+        self.kind.setCurrentText(now if now in found else ".tif" if ".tif" in found else found[0])
+        stem = old.name.removesuffix(suffix_of(old))
+        for _, ending in NAMES.items():
+            stem = stem.removesuffix(ending)
+        name = f"{stem}{NAMES[self.byproduct]}{self.kind.currentText()}"
+        self.name.setText(str(old.with_name(name)))
 
     def _browse(self) -> None:
         name, _ = QFileDialog.getSaveFileName(

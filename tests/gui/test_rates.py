@@ -123,6 +123,22 @@ def test_the_export_dialog_exchanges_double_suffixes(qtbot):
         assert dialog.path == f"head-sordino{kind}"
 
 
+def test_the_export_dialog_offers_what_was_removed(qtbot):
+    parent = QWidget()
+    qtbot.addWidget(parent)
+    image = Image(np.zeros((20, 20), np.uint16), "yx", "mosaic")
+    start = Path("photo-sordino.dng")
+    dialog = ExportDialog(parent, image, [".dng", ".tif"], start, plain=[".npy", ".tif"])
+    assert dialog.byproduct is None
+    dialog.what.setCurrentIndex(1)
+    assert (dialog.byproduct, dialog.path) == ("residual", "photo-removed.tif")
+    dialog.kind.setCurrentText(".npy")
+    dialog.what.setCurrentIndex(2)
+    assert (dialog.byproduct, dialog.path) == ("noise", "photo-noise.npy")
+    dialog.what.setCurrentIndex(0)
+    assert (dialog.byproduct, dialog.path) == (None, "photo-sordino.tif")
+
+
 def test_the_export_dialog_warns_of_burnt_names(qtbot):
     parent = QWidget()
     qtbot.addWidget(parent)

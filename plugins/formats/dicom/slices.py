@@ -16,6 +16,7 @@ from core.format import Output, Rounded, UnwritableFile
 from core.image import Array, Image, Pixels
 from plugins.formats.dicom.about import IDENTIFIERS, KEPT_WHEN_STRIPPED
 from plugins.formats.dicom.head import BIG, EXPLICIT, parse, text
+from plugins.formats.dicom.products import Counted, counted, describe
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -81,6 +82,8 @@ def as_files(image: Image) -> Pixels:
     """The pixels as DICOM files will hold them. Raises UnwritableFile for what they cannot."""
     kept = image.meta.get("dicom_files")
     kind = np.dtype(str(image.meta.get("dtype") or image.pixels.dtype))
+    if kept is not None and "byproduct" in image.meta:
+        return counted(image)
     if kept is None:
         if kind.kind not in "iu" or kind.itemsize > 2:
             raise UnwritableFile(
@@ -104,6 +107,8 @@ def write_copy(path: Path, image: Image, source: Image, output: Output, folder: 
     starts, series = [0, *kept["ends"]], generate_uid(None)
     names = _names(kept["names"]) if folder else [path.name]
     stored = as_files(image)
+    if isinstance(stored, Counted):
+        kept = {**kept, "element": "PixelData", "allocated": 16}
     if len(kept["names"]) > 1 and not folder:
         raise UnwritableFile(f"{path.name} would be one file of a series: name a folder.")
     if folder:
@@ -114,6 +119,8 @@ def write_copy(path: Path, image: Image, source: Image, output: Output, folder: 
         mine = places if len(names) == 1 else [i]
         frames = (_frame(stored, image, int(place)) for place in mine)
         _renew(data, image, kept, output, series)
+        if isinstance(stored, Counted):
+            describe(data, image, stored)
         try:
             _save(path / name if folder else path, data, frames, len(mine), image, kept)
         except (ValueError, TypeError, AttributeError, NotImplementedError) as error:
