@@ -214,7 +214,8 @@ class SpectrumPanel(QWidget):
             self.quality.draw(None)
             return
         if self.kind.currentText() == SNR:
-            pair, name = found.snr, ("Mean / noise", "")
+            before, after = (_decibels(snr) for snr in found.snr)
+            pair, name = (before, after), ("Mean over noise", "dB")
         else:
             pair, name = (found.noise_before, found.noise_after), ("Noise σ", axis.values)
         marks: list[Mark] = [
@@ -246,6 +247,11 @@ class SpectrumPanel(QWidget):
             return []
         ends = np.array([min(v.min() for v in values), max(v.max() for v in values)])
         return [Curve(np.repeat(axis.x[band], 2), ends, color, 1.0) for band, color in axis.shown]
+
+
+def _decibels(snr: Array) -> Array:
+    """Ratios of amplitudes; NaN where there is no signal. After denoising they span decades."""
+    return 20 * np.log10(np.where(snr > 0, snr, np.nan))
 
 
 def _level(lines: list[Line]) -> float:
