@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core import COMMANDS
+from core.byproducts import What
 from core.desk import Desk
 from core.format import Output, UnreadableFile, UnwritableFile
 from core.image import Image
@@ -254,7 +255,9 @@ def _denoise_one(
         recipe = Recipe((*recipe.steps[:-1], last))
     record = (("tuned", tuned.record()),) if tuned else ()
     output = Output(overwrite=args.overwrite, strip=args.strip)
-    more = [("residual", args.residual), ("noise", args.noise_map)]
+    more: list[tuple[What, str | None]] = [
+        ("residual", args.residual), ("noise", args.noise_map)
+    ]  # fmt: skip
     work = Export(
         image, noise, recipe, str(target), output=output, record=record,
         byproducts=tuple((what, path) for what, path in more if path),

@@ -104,7 +104,7 @@ class Bridge(QObject):
         d = self._session.document
         if d is None or d.noise is None:
             return
-        more = ((what, path),) if what else ()
+        more: tuple[tuple[What, str], ...] = ((what, path),) if what else ()
         target = "" if what else path
         work = Export(d.image, d.noise, d.recipe, target, d.look, output, byproducts=more)
         self._submit(work, f"export {path}", rank=10)

@@ -138,7 +138,7 @@ class Fuzz:
 def run(files: list[Path], fuzz: Fuzz, count: int, number: int, until: float) -> None:
     """So many cases, or as many as there is time for."""
     phases = (Phase.generate, Phase.shrink) if until == float("inf") else (Phase.generate,)
-    quiet = tuple(HealthCheck)
+    quiet = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture]
 
     @seed(number)
     @settings(max_examples=count, deadline=None, database=None, phases=phases,
