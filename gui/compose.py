@@ -38,6 +38,7 @@ from gui.rates import Rates
 from gui.recent import Recent
 from gui.recipes import Recipes
 from gui.scans import Scans
+from gui.series import SeriesMenu
 from gui.session import Session
 from gui.slices import Slices
 from gui.statistics import StatisticsPanel
@@ -69,6 +70,7 @@ def furnish(
     w.recipes, w.batch = Recipes(w, session, fetch, say), Batch(bridge, w)
     w.slices, w.trouble = Slices(), Trouble(w.pages)
     w.scans = Scans(session, viewer, w.slices, say)
+    w.series = SeriesMenu(w.series_menu, session, w.open)
     w.presenter = Presenter(w)
     _place(w)
     w.chain = Chain(w, session, w.panel, w.masks, viewer, w.documents, fetch, say)

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from gui.queue_panel import QueuePanel
     from gui.recipes import Recipes
     from gui.scans import Scans
+    from gui.series import SeriesMenu
     from gui.session import Session
     from gui.slices import Slices
     from gui.statistics import StatisticsPanel
@@ -76,6 +77,7 @@ class Window(QMainWindow):
     status: Status
     slices: Slices
     scans: Scans
+    series: SeriesMenu
     cubes: Cubes
     clips: Clips
     inspector: Inspector
@@ -113,6 +115,7 @@ class Window(QMainWindow):
         menus["File"].insertMenu(self.actions_by_id["export"], self._recent_menu)
         self._recent_menu.aboutToShow.connect(self._fill_recent)
         self.preset_menu = menus["Edit"].addMenu("Presets")
+        self.series_menu = menus["Scan"].addMenu("Series")
         self.tools = frame.tool_bar(self, self.actions_by_id)
         docks = [frame.dock(self, title, pages) for title, pages in DOCKS.items()]
         self.resizeDocks(docks, [380, 380], Qt.Orientation.Horizontal)

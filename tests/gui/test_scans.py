@@ -14,6 +14,7 @@ from core.image import Image
 from core.planes import VIEWS
 from gui import overlay
 from gui.panes import Compare
+from tests.plugins.dicoms import save, series, slice_of
 
 LEFT, RIGHT = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton
 PLAIN, CONTROL = Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.ControlModifier
@@ -353,3 +354,28 @@ def test_the_file_tells_of_itself_and_hides_the_patient(scan):
     assert "Muster^Eva" in scan.scans.info.words.text() and "Muster" in scan.windowTitle()
     QTest.keyClick(scan, Qt.Key.Key_I, CONTROL)
     assert "Muster" not in scan.scans.info.words.text() and not scan.scans.info.switch.isChecked()
+
+
+def test_series_of_a_folder_are_offered_by_name(window, qtbot, settle, tmp_path):
+    series(tmp_path / "disk" / "a", 5)
+    scout = slice_of(9, SeriesInstanceUID="1.2.3", SeriesDescription="Scout", SeriesNumber=7)
+    (tmp_path / "disk" / "b").mkdir()
+    save(tmp_path / "disk" / "b" / "one.dcm", scout)
+    window.series.fill()
+    assert not window.series_menu.actions()[0].isEnabled()
+    window.open(str(tmp_path / "disk"))
+    qtbot.waitUntil(lambda: window.session.document is not None, timeout=30_000)
+    settle(window)
+    for name, shape in (("7: Scout (CT, 1 picture)", (20, 31)),
+                        ("Abdomen 2.5 mm (CT, 5 pictures)", (5, 20, 31))):  # fmt: skip
+        window.series.fill()
+        entries = {entry.text(): entry for entry in window.series_menu.actions()}
+        assert name in entries and len(entries) == 2, list(entries)
+        assert not entries[name].isChecked()
+        entries[name].trigger()
+        qtbot.waitUntil(
+            lambda s=shape: window.session.document.image.pixels.shape == s, timeout=30_000
+        )
+        settle(window)
+        window.series.fill()
+        assert [e.text() for e in window.series_menu.actions() if e.isChecked()] == [name]

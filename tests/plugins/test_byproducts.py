@@ -25,7 +25,7 @@ def denoise(source: Path, out: Path, suffix: str, kind: str = "") -> list[Path]:
 
 
 def test_a_dicom_series(tmp_path: Path) -> None:
-    series(tmp_path / "ct", 3)
+    series(tmp_path / "ct", 5)
     after, removed, sigma = denoise(tmp_path / "ct", tmp_path, "")
     assert np.allclose(values(removed), values(tmp_path / "ct") - values(after), atol=0.51)
     assert np.allclose(values(sigma), 7, atol=0.001)

@@ -92,7 +92,8 @@ def largest(files: Iterable[Path], name: str, root: Path | None) -> Series:
     made = _made(files_of, chosen, True, listing)
     notes: list[str] = []
     if len(groups) > 1:
-        notes.append(f"{name} holds {len(groups)} series: this is the largest of them.")
+        other = "see the menu Scan, Series" if root else "unpack it to see the others"
+        notes.append(f"{name} holds {len(groups)} series, this is the largest: {other}.")
     broken = [one for one in refused if "without a picture" not in one]
     if broken:
         notes.append(f"Of {len(broken)} files of {name} the first says: {broken[0]}")
