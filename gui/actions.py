@@ -26,6 +26,7 @@ class Command:
 
 FILE = (
     Command("open", "Open…", ("Ctrl+O",), "folder-open", needs_image=False),
+    Command("linked", "New linked window", ("Ctrl+N",), needs_image=False),
     Command("export", "Export…", ("Ctrl+E",), "image-down"),
     Command("enqueue", "Add to the queue", ("Ctrl+Shift+E",), "list-plus"),
     Command("queue", "Show the queue", ("Ctrl+Shift+Q",), needs_image=False),

@@ -24,6 +24,7 @@ from gui.files import Memory
 from gui.inputs import Fetch
 from gui.inspector import Inspector
 from gui.layer_choice import LayerChoice
+from gui.linked import Linked
 from gui.look_panel import LookPanel
 from gui.machine import Machine
 from gui.mask_bar import MaskBar
@@ -50,15 +51,26 @@ from gui.window import Window
 
 
 def furnish(
-    window: Window, settings: QSettings, memory: Path, roster: Roster | None = None
+    window: Window,
+    settings: QSettings,
+    memory: Path,
+    roster: Roster | None = None,
+    group: Linked | None = None,
 ) -> None:
     """The whole program into its window. Close the window to end its threads.
 
-    `roster`: devices instead of those of this machine.
+    `roster`: devices instead of those of this machine. `group`: the windows it is linked to.
     """
+    roster = roster or Roster(folder=cache_folder())
+
+    def another(group: Linked) -> Window:
+        made = Window(Recent(settings).paths())
+        furnish(made, settings, memory, roster, group)
+        return made
+
     w, session, viewer = window, Session(), Viewer()
     machine = Machine(settings)
-    desk = machine.desk(roster or Roster(folder=cache_folder()))
+    desk = machine.desk(roster)
     w.session, w.viewer = session, viewer
     w.bridge = bridge = Bridge(session, viewer, desk, Rates(settings))
     w.background, w.monitor = Background(bridge, viewer, machine), Monitor(settings)
@@ -76,6 +88,8 @@ def furnish(
     w.chain = Chain(w, session, w.panel, w.masks, viewer, w.documents, fetch, say)
     w.cubes, w.clips = Cubes(w), Clips(w)
     w.tuning = Tuning(session, w.panel, bridge, say, w.presenter.progressed)
+    w.linked = group or Linked(another)
+    w.linked.add(w)
     _connect(w)
     w.presenter.enable()
     w.furnished = True

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, Signal
@@ -26,6 +27,16 @@ from gui.sheets import Sheet, boxes, fitted
 from gui.showing import Showing
 
 LOUPE = 200  # edge of each of the loupe's halves, logical pixels
+
+
+@dataclass(frozen=True)
+class Place:
+    """What is seen of a picture of any size: shares of it, and how wide all of it would be."""
+
+    fitted: bool
+    down: float
+    right: float
+    wide: float  # logical pixels
 
 
 class View(Showing):
@@ -245,6 +256,31 @@ class View(Showing):
             moved = pane.camera.panned(dy * ratio, dx * ratio, pane.place)
             self._sheets[self._active].camera = moved
             self._view_moved()
+
+    @property
+    def place(self) -> Place | None:
+        """What is looked at, for a view of another image to look at the same."""
+        camera = self._camera
+        if camera is None:
+            return None
+        (height, width), (v, u) = camera.size, camera.centre
+        wide = camera.scale * width / self.devicePixelRatioF()
+        return Place(self._fitted, v / height, u / width, wide)
+
+    def go_to(self, place: Place) -> None:
+        """Look at it."""
+        camera = self._camera
+        if camera is None:
+            return
+        if place.fitted:
+            self.fit()
+            return
+        self._fitted = False
+        height, width = camera.size
+        moved = replace(camera, centre=(place.down * height, place.right * width))
+        scale = place.wide * self.devicePixelRatioF() / width
+        self._sheets[self._active].camera = moved.scaled(scale, self._own(self._active).place)
+        self._view_moved()
 
     def sensor_at(self, point: QPointF, across: str = "") -> tuple[float, float] | None:
         """Sensor (y, x) under a point of the widget, in the plane there or the one `across` names.

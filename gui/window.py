@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gui.edits import Edits
     from gui.inspector import Inspector
     from gui.layer_choice import LayerChoice
+    from gui.linked import Linked
     from gui.look_panel import LookPanel
     from gui.mask_bar import MaskBar
     from gui.monitor import Monitor
@@ -76,6 +77,7 @@ class Window(QMainWindow):
     statistics: StatisticsPanel
     status: Status
     slices: Slices
+    linked: Linked
     scans: Scans
     series: SeriesMenu
     cubes: Cubes
@@ -213,5 +215,6 @@ class Window(QMainWindow):
     def closeEvent(self, event: QCloseEvent) -> None:
         if self.furnished:
             self.documents.remember()
+            self.linked.remove(self)
             self.bridge.close()
         super().closeEvent(event)
