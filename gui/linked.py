@@ -81,7 +81,10 @@ class Linked(QObject):
                   in zip(d.image.stack, front, sizes, strict=True)}  # fmt: skip
         self._following = True
         for other in self._others(window):
-            image, view = other.session.document.image, other.session.state.view
+            document, view = other.session.document, other.session.state.view
+            if document is None:
+                continue
+            image = document.image
             wanted: list[Span] = []
             for axis, span, size in zip(image.stack, view.front, stack_sizes(image), strict=False):
                 at = round(shares[axis] * (size - 1)) if axis in shares else span[0]
