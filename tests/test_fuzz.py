@@ -15,6 +15,6 @@ def test_damaged_files_of_every_format(tmp_path: Path, judge: Judge) -> None:
     whole = tmp_path / "whole"
     whole.mkdir()
     fuzz = Fuzz(tmp_path, judge)
-    run(written(load(), whole), fuzz, CASES, 1, float("inf"))
+    run(written(load(), whole), fuzz, CASES, 1)
     assert fuzz.opened.total() >= CASES
     assert fuzz.opened[True] and fuzz.opened[False]
