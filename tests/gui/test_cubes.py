@@ -126,7 +126,7 @@ def test_noise_and_snr_of_each_band(cube, qtbot):
     assert np.median(found.noise_before) == pytest.approx(5, rel=0.15)
     assert np.median(found.noise_after) < 3
     curve = cube.cubes.panel.quality.sketch.marks[1]
-    assert curve.y == pytest.approx(found.snr[1])
+    assert curve.y == pytest.approx(20 * np.log10(found.snr[1]))
 
 
 def test_bands_and_eigen_images_are_chosen_in_the_strip(cube, qtbot, settle):
