@@ -49,6 +49,10 @@ class Correlated:
         """See Noise.sigma."""
         return np.interp(signal, self.signal, self.deviation).astype(np.float32)
 
+    def mean(self, signal: Floats, channel: int) -> Floats:
+        """See Noise.mean."""
+        return signal
+
     def curve(self, channel: int) -> Curve:
         """See Noise.curve: pixels get deviation 1; the spectrum is left to the methods."""
         from core.ops.vst import vst
