@@ -226,7 +226,7 @@ class Export:
     def __call__(self, desk: Desk, cancelled: Stop) -> Iterator[Progress | Told | Exported]:
         begin = time.monotonic()
         result = self.image
-        colors = self.picture(desk)
+        colors = self.picture(desk) and not self.byproducts  # those are of the stored pixels
         for value in denoised(self.image, self.noise, self.recipe, desk, cancelled, colors):
             if isinstance(value, Progress):
                 yield replace(value, done=0.95 * value.done)
