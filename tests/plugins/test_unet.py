@@ -163,6 +163,38 @@ def test_pure_noise_teaches_nothing() -> None:
     assert learned.std() < 0.06 * 6
 
 
+def test_strict_raises_nothing_whatever_the_network_says(
+    state: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tile, ctx = noise(3), Context(planes=(0, 1, 2))
+    plain = Network(strict=True).run(tile, state, ctx)
+    assert inner(plain).std() < 0.12
+    made = 1e5 * noise(3).flip(-1)
+
+    def invents(*_: Any) -> Any:
+        return tile + made
+
+    monkeypatch.setattr(Network, "_by_color", invents)
+    found = Network(strict=True).run(tile, state, ctx)
+    assert (found - tile).std() < 0.02
+    assert found.norm() <= tile.norm()
+
+
+def test_strict_shows_no_tiles() -> None:
+    y, x = np.mgrid[:90, :150]
+    pixels = 30 * np.sin(x / 9.0 + y / 23.0) + np.random.default_rng(0).standard_normal(x.shape)
+    image = Image(pixels.astype(np.float32))
+    roster = Roster()
+    roster.pin_precision("float32")
+    found: list[Array] = []
+    for edge in (64, 512):
+        desk = Desk(cache=Cache(0), threads=1, tile=edge, roster=roster)
+        steps = Recipe((Step(Network(strict=True)),))
+        renderer = Renderer(image, PoissonGaussian((0.0,), (1.0,)), steps, desk)
+        found.append(assemble(renderer, Region.whole(90, 150)))
+    assert np.abs(found[0] - found[1]).max() < 2e-4
+
+
 def cleaned(image: Image, method: Method) -> Array:
     roster = Roster()
     roster.pin_precision("float32")

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from core.image import Image
 from core.learn.card import read
-from core.method import Context, Method, Needs, Planes, Slider
+from core.method import Choice, Context, Method, Needs, Planes, Slider
 from core.noise.correlated import like_white
-from core.ops.color import mix, unmix
+from core.ops.color import mix, sigmas, unmix
 from core.ops.planes import basis
 from core.tiles import Region
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 ALIGN, REACH = 8, 48  # of core.ops.unet.Shape: three levels on pixels taken two by two
 NAMES = {1: "grey", 3: "rgb"}
+STEP = 2  # pixels between the blocks of `strict`
 ACROSS, MOST = 5, 48  # pieces to learn from, along each edge of the image and in all
 PIECE, LEAST = 128, 64  # their edges, in pixels of one colour: wished and at least
 CARD = read(Path(__file__).parent)
@@ -41,6 +42,11 @@ class Network(Method):
         float, Slider(0.0, 3.0, "×", "Colour noise to remove, relative to the strength.")
     ] = 1.0
 
+    strict: Annotated[
+        bool,
+        Choice("Only take away: of each block's frequencies none is raised, whatever the network"
+               " says. For those who must not add anything.", advanced=True),
+    ] = False  # fmt: skip
     learn: Annotated[
         int,
         Slider(0, 600, "steps", "Learn from this image first: 150 steps take some seconds of a core"
@@ -50,7 +56,7 @@ class Network(Method):
 
     def needs(self, image: Image) -> Needs:
         """As far as the network looks; it holds tens of features for each pixel."""
-        return Needs(halo=REACH, align=ALIGN, tile=512, cost=50.0)
+        return Needs(halo=REACH + (ALIGN if self.strict else 0), align=ALIGN, tile=512, cost=50.0)
 
     def prepare(self, image: Image, ctx: Context) -> Generator[float, None, Any]:
         """Load the weights; let the network that is used learn from the image."""
@@ -61,7 +67,8 @@ class Network(Method):
             if pieces:
                 from core.learn.internal import tuned
 
-                work = tuned(nets[count], pieces, self.strength, self.learn, ctx.check)
+                sigma = self.strength * like_white(ctx.noise)
+                work = tuned(nets[count], pieces, sigma, self.learn, ctx.check)
                 nets[count], _ = yield from work
         yield 1.0
         return nets
@@ -93,7 +100,27 @@ class Network(Method):
         """See Method.run."""
         if not self.strength:
             return tile
-        kinds, strength = basis(ctx.planes)[1], self.strength * like_white(ctx.noise)
+        strength = self.strength * like_white(ctx.noise)
+        found = self._by_color(tile, state, strength, ctx)
+        return self._attenuated(tile, found, strength, ctx) if self.strict else found
+
+    def _attenuated(self, tile: Any, found: Any, strength: float, ctx: Context) -> Any:
+        """The tile's own frequencies, each times the gain that what was found gives it (Wiener).
+
+        A tensor on the CPU goes through the CPU's kernels.
+        """
+        from core.ops import dct
+
+        noise = sigmas(ctx.planes, strength, self.chroma)
+        given, guide = mix(tile, ctx.planes), mix(found, ctx.planes)
+        if ctx.device == "cpu":
+            given, guide = given.numpy(), guide.numpy()
+        shrunk = dct.shrink(given, guide, noise, STEP, ctx.check)
+        return unmix(tile.new_tensor(shrunk) if ctx.device == "cpu" else shrunk, ctx.planes)
+
+    def _by_color(self, tile: Any, state: Any, strength: float, ctx: Context) -> Any:
+        """The tile without its noise, that of chroma times what was asked for."""
+        kinds = basis(ctx.planes)[1]
         found = self._clean(tile, state, strength, ctx)
         if self.chroma == 1.0 or "chroma" not in kinds:
             return found
