@@ -23,6 +23,7 @@ from core.image import Image
 from core.job import Export, Progress, Told, denoised
 from core.noise.estimate import measure
 from core.noise.model import Noise
+from core.noise.profiles import calibrated
 from core.recipe import Recipe
 
 RANK = 20  # after the picture (0) and after an export (10)
@@ -41,6 +42,7 @@ class Item:
     noise: Noise | None = None  # None: measured in each file
     look: Look | None = None  # for formats that hold pictures; None: as it is first shown
     output: Output = field(default_factory=Output)
+    budget: str = "balanced"  # where the recipe is chosen: see core.choose
 
 
 @dataclass(frozen=True)
@@ -76,8 +78,14 @@ class Load:
         yield Progress(0.0, None, "open")
         image = open_image(desk.registry, Path(item.source), cancelled)
         yield Progress(0.0, None, "measure")
-        noise = item.noise or measure(image).model
-        recipe, why = (item.recipe, "") if item.recipe else choose(desk.registry.methods, image)
+        noise, measured = item.noise, None
+        if noise is None:
+            measured = calibrated(image) or measure(image)
+            noise = measured.model
+        recipe, why = item.recipe, ""
+        if recipe is None:
+            methods, threads = desk.registry.methods, desk.threads
+            recipe, why = choose(methods, image, measured, item.budget, threads)
         look = settle(image, item.look or Look())
         yield Loaded(Export(image, noise, recipe, item.target, look, item.output), why)
 

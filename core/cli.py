@@ -1,4 +1,4 @@
-"""The command line: denoise, convert, methods, noise, info. Same core as the window.
+"""The command line: denoise, convert, methods, noise, info, calibrate. Same core as the window.
 
 Exit codes: 0 done, 1 a file could not be read or written, 2 wrong usage, 3 some of several files
 failed, 130 interrupted.
@@ -24,6 +24,7 @@ from core.format import Output, UnreadableFile, UnwritableFile
 from core.image import Image
 from core.method import Method
 from core.noise import text as noise_text
+from core.noise.calibrate import Profile
 from core.noise.measured import CANNOT_TELL, Measured
 from core.noise.model import Noise, PoissonGaussian
 from core.options import Usage, make_desk, make_recipe, open_file, parser, targets
@@ -233,7 +234,7 @@ def _denoise_one(
     args: argparse.Namespace,
     desk: Desk,
     recipe: Recipe,
-    noise: Noise | None,
+    given: Noise | Profile | None,
     source: str,
     target: Path,
 ) -> dict[str, Any]:
@@ -241,14 +242,18 @@ def _denoise_one(
     from core.job import Export, Exported, Progress, Told
 
     image = open_file(desk, source, args.axes)
-    why, known = "", True
-    if noise is None:
-        measured = _measured(image)
-        noise, known = measured.model, measured.verdict != CANNOT_TELL
+    why, measured, noise = "", None, None
+    if given is None or isinstance(given, Profile):
+        measured = _by_camera(image, given)
+        noise = measured.model
+    else:
+        noise = given
     if not recipe.steps:
-        recipe, why = choose(desk.registry.methods, image)
+        methods, threads = desk.registry.methods, desk.threads
+        recipe, why = choose(methods, image, measured, args.budget, threads)
         if args.amount is not None:
             recipe = recipe.with_amount(args.amount)
+    known = measured is None or measured.verdict != CANNOT_TELL
     tuned = _tuned(image, noise, recipe, known, desk) if args.tune else None
     if tuned is not None:
         last = replace(recipe.steps[-1], method=tuned.method)
@@ -274,6 +279,8 @@ def _denoise_one(
             done = event
     show.end()
     assert done is not None
+    if why:
+        print(f"sordino: {why}", file=sys.stderr)
     last = recipe.steps[-1].method
     return {
         "file": str(done.path),
@@ -292,13 +299,59 @@ def _denoise_one(
     }
 
 
-def _tuned(image: Image, noise: Noise, recipe: Recipe, known: bool, desk: Desk) -> Tuned:
-    """Settings of the last step for this picture; says how long that takes, and what it found."""
+def _by_camera(image: Image, profile: Profile | None) -> Measured:
+    """The noise by a profile, by the user's own one of this camera, or measured. Raises Usage."""
+    from core.noise.profiles import calibrated
+
+    found = calibrated(image, profile)
+    if found is None and profile is not None:
+        raise Usage(f"the profile of {profile.camera} does not fit {Path(image.path).name}")
+    return found or _measured(image)
+
+
+def _calibrate(args: argparse.Namespace) -> int:
+    from core.calibration import Calibrate
+    from core.noise import profiles
+    from core.noise.calibrate import BadFrames
+
+    show = _Bar(f"{len(args.frames)} frames")
+    found: Profile | None = None
+    work = Calibrate(tuple(args.frames), args.camera, args.iso)
+    try:
+        for event in work(Desk(), lambda: False):
+            if isinstance(event, Profile):
+                found = event
+            else:
+                show(event.done)
+    except BadFrames as error:
+        raise UnreadableFile(str(error)) from None
+    assert found is not None
+    target = Path(args.output) if args.output else profiles.path_of(found.camera)
+    profiles.write(found, target)
+    show.end()
+    if args.json:
+        print(json.dumps(found.to_json(), ensure_ascii=False))
+        return OK
+    print(f"{found.camera}: {target}")
+    for sensor in found.sensors:
+        print(f"ISO {sensor.iso:g}: {sensor.words} {sensor.verdict}. {sensor.why}")
+    return OK
+
+
+def _tuned(image: Image, noise: Noise, recipe: Recipe, known: bool, desk: Desk) -> Tuned | None:
+    """Settings of the last step for this picture; says how long that takes, and what it found.
+
+    None where there is nothing to tune, or nothing to go by; it says so.
+    """
     from core.tune import Tune, Tuned, seconds
 
     about = seconds(recipe.steps[-1].method, image, desk.threads)
     print(f"sordino: tuning, about {about:.0f} s", file=sys.stderr)
-    *_, found = Tune(image, noise, recipe, known=known)(desk, lambda: False)
+    try:
+        *_, found = Tune(image, noise, recipe, known=known)(desk, lambda: False)
+    except BadRecipe as error:
+        print(f"sordino: not tuned. {error}", file=sys.stderr)
+        return None
     assert isinstance(found, Tuned)
     print(f"sordino: {found.words}", file=sys.stderr)
     return found
@@ -332,4 +385,4 @@ class _Bar:
         print(f"\r\x1b[K{text}" if self.live else text, file=sys.stderr)
 
 
-RUN = dict(zip(COMMANDS, (_denoise, _convert, _methods, _noise, _info), strict=True))
+RUN = dict(zip(COMMANDS, (_denoise, _convert, _methods, _noise, _info, _calibrate), strict=True))

@@ -26,6 +26,7 @@ from core.format import Output, UnreadableFile, UnwritableFile, suffix_of
 from core.image import Array, Image, Levels
 from core.noise.estimate import measure, measure_flat
 from core.noise.model import Noise, PoissonGaussian
+from core.noise.profiles import calibrated
 from core.precision import FULL
 from core.recipe import BadRecipe, Recipe, to_json
 from core.registry import Registry
@@ -60,13 +61,20 @@ class Open:
 
 @dataclass(frozen=True)
 class MeasureNoise:
-    """Measure the noise model, from the whole image or a flat area the user picked."""
+    """Measure the noise model, from the whole image or a flat area the user picked.
+
+    `profiled`: where the user has calibrated its camera, take that instead.
+    """
 
     image: Image
     flat: Region | None = None
+    profiled: bool = False
     worker: ClassVar[str] = "light"
 
     def __call__(self, desk: Desk, cancelled: Stop) -> Iterator[Any]:
+        if self.profiled and (known := calibrated(self.image)):
+            yield known
+            return
         yield measure(self.image) if self.flat is None else measure_flat(self.image, self.flat)
 
 

@@ -13,10 +13,12 @@ from typing import Any, NoReturn
 import numpy as np
 
 from core import __version__
+from core.choose import BEST, BUDGETS
 from core.desk import Desk
 from core.format import UnreadableFile, UnwritableFile, suffix_of
 from core.image import Image
 from core.noise import text as noise_text
+from core.noise.calibrate import Profile
 from core.noise.model import Noise
 from core.noise.text import SYNTAX
 from core.places import cache_folder
@@ -42,6 +44,9 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("inputs", nargs="+", metavar="IN")
     run.add_argument("-o", "--output", required=True, metavar="OUT_OR_FOLDER")
     run.add_argument("--method", default=None, metavar="ID", help="a method, or auto (default)")
+    run.add_argument(
+        "--budget", default="balanced", choices=list(BUDGETS), help="time that auto may take"
+    )
     run.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="settings")
     run.add_argument(
         "--tune", action="store_true", help="find the settings of the last step for this picture"
@@ -52,7 +57,8 @@ def parser() -> argparse.ArgumentParser:
         "--noise",
         default="auto",
         metavar="MODEL",
-        help=f"auto, {SYNTAX}; or a FILE (`noise --json`, a sigma per slice, a map of sigmas)",
+        help=f"auto, {SYNTAX}; or a FILE (`noise --json`, a profile of `calibrate`, a sigma per"
+        " slice, a map of sigmas)",
     )
     run.add_argument("--residual", metavar="FILE", help="write what was removed, too")
     run.add_argument("--noise-map", metavar="FILE", help="write the noise's sigma, too")
@@ -75,6 +81,14 @@ def parser() -> argparse.ArgumentParser:
     copy.add_argument("--overwrite", action="store_true")
     listing = commands.add_parser("methods", help="list the methods and their settings")
     listing.add_argument("--json", action="store_true")
+    frames = commands.add_parser("calibrate", help="a camera's noise, from flat and bias frames")
+    frames.add_argument("frames", nargs="+", metavar="FRAME", help="lit evenly, and without light")
+    frames.add_argument(
+        "-o", "--output", metavar="PROFILE.json", help="else it is kept for files of this camera"
+    )
+    frames.add_argument("--camera", default="", help="its name, where the files do not say it")
+    frames.add_argument("--iso", type=float, default=0.0, help="where the files do not say it")
+    frames.add_argument("--json", action="store_true")
     for name, text in (("noise", "measure the noise of a file"), ("info", "what a file is")):
         one = commands.add_parser(name, help=text)
         one.add_argument("input", metavar="IN")
@@ -127,10 +141,14 @@ def _choose_device(name: str, desk: Desk) -> None:
         raise Usage(str(error)) from None
 
 
-def make_recipe(args: argparse.Namespace, desk: Desk) -> tuple[Recipe, Noise | None]:
-    """What the options ask for; the empty recipe stands for auto. `--set` wins over `--recipe`."""
+def make_recipe(args: argparse.Namespace, desk: Desk) -> tuple[Recipe, Noise | Profile | None]:
+    """What the options ask for; the empty recipe stands for auto. `--set` wins over `--recipe`.
+
+    The noise may be that of a camera, of which each file's ISO tells the model.
+    """
     methods = desk.registry.methods
-    recipe, noise = Recipe(), None
+    recipe = Recipe()
+    noise: Noise | Profile | None = None
     if args.recipe:
         try:
             text = Path(args.recipe).read_text("utf-8")
@@ -154,8 +172,6 @@ def make_recipe(args: argparse.Namespace, desk: Desk) -> tuple[Recipe, Noise | N
 
 def _with_settings(settings: list[str], recipe: Recipe, methods: Any) -> Recipe:
     if not recipe.steps:
-        from core.choose import BEST
-
         recipe = Recipe((Step(methods[BEST]()),))
     last = recipe.steps[-1]
     values = last.method.settings()
@@ -171,7 +187,7 @@ def _with_settings(settings: list[str], recipe: Recipe, methods: Any) -> Recipe:
     return Recipe((*recipe.steps[:-1], replace(last, method=method)))
 
 
-def _noise_option(text: str, load: Callable[[str], Image]) -> Noise:
+def _noise_option(text: str, load: Callable[[str], Image]) -> Noise | Profile:
     """A model that was typed, or from a file: JSON, one sigma for each slice, or a map."""
     kinds = SYNTAX.replace(" or ", ", ").split(", ")
     if any(text.startswith(kind.partition(":")[0] + ":") for kind in kinds):
@@ -185,6 +201,8 @@ def _noise_option(text: str, load: Callable[[str], Image]) -> Noise:
         given = Path(text).read_text("utf-8")
         if Path(text).suffix.lower() == ".json":
             data = json.loads(given)
+            if "sordino-camera" in data:
+                return Profile.from_json(data)
             found = noise_text.from_json(data.get("noise", data))
             if found is not None:
                 return found

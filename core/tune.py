@@ -23,6 +23,7 @@ from core.desk import Desk
 from core.image import Array, Image
 from core.job import Progress, Stop, Told, told
 from core.method import Control, Method
+from core.noise.correlated import Correlated
 from core.noise.model import Noise
 from core.probe import Probe, Shaken, Veil, probes, veil
 from core.recipe import BadRecipe, Recipe
@@ -36,6 +37,9 @@ EDGE = 192  # of a tile, in pixels of one colour
 SMALLEST = 48
 LEAST = 0.1  # no strength below this is tried
 RATIOS = {"strength": 1.3, "chroma": 1.6}  # from one value tried to the next
+UNSURE = (  # what is to be removed there was measured, not the noise that is there
+    "The noise of a developed photograph is not known well enough to tune to: set it by eye."
+)
 FINE = ("strength",)  # looked at twice as closely around the best
 UNIT = "×"  # of settings that are relative to the noise
 
@@ -81,7 +85,8 @@ class Tuned:
 def tunable(method: type[Method]) -> tuple[Control, ...]:
     """The settings that can be tuned: numbers relative to the noise, strength first."""
     found = [c for c in method.controls() if c.type == "float" and c.unit == UNIT]
-    return tuple(found) if method.domain == "white" else ()
+    by_model = method.domain == "white" or method.develops  # others measure what they remove
+    return tuple(found) if by_model else ()
 
 
 def megasamples(method: Method, image: Image) -> float:
@@ -115,6 +120,8 @@ class Tune:
         if not names:
             title = method.title or method.id()
             raise BadRecipe(f"{title} has no strength to tune: it measures what it removes.")
+        if isinstance(self.noise, Correlated) and self.image.kind == "display":
+            raise BadRecipe(UNSURE)
         yield Progress(0.0, None, "tune")
         known = self.known or self.image.cfa is not None
         search = _Search(self, known, desk, cancelled)

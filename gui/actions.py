@@ -41,10 +41,15 @@ EDIT = (
     Command("copy", "Copy settings", ("Ctrl+C",), "copy"),
     Command("paste", "Paste settings", ("Ctrl+V",), "clipboard-paste"),
     Command("save_preset", "Save as preset…", ("Ctrl+Shift+S",), "bookmark"),
-    Command("reset", "Reset settings", ("Ctrl+R",), "rotate-ccw"),
     Command("devices", "Devices and memory…", (), "settings", needs_image=False),
     Command("more", "More amount", (".",)),
     Command("less", "Less amount", (",",)),
+)
+AUTOMATIC = (
+    Command("reset", "Choose method and settings", ("Ctrl+R",), "rotate-ccw"),
+    Command("budget_fast", "Automatic: fast", group="budget", needs_image=False),
+    Command("budget_balanced", "Automatic: balanced", group="budget", needs_image=False),
+    Command("budget_best", "Automatic: best", group="budget", needs_image=False),
 )
 TUNE = (
     Command("tune", "Suggest settings for this picture", ("U",), "sliders-horizontal"),
@@ -80,6 +85,7 @@ LOOK = (
 NOISE = (
     Command("measure", "Measure noise", ("M",), "gauge"),
     Command("pick", "Pick a flat area", ("Shift+M",), "pipette", checkable=True),
+    Command("calibrate", "Calibrate a camera…", needs_image=False),
     Command("lock", "Lock noise model", (), "lock", checkable=True),
     Command("roi", "Draw area for statistics", ("R",), "square-dashed"),
     Command("second", "Draw second area, as background", ("D",)),
@@ -149,7 +155,7 @@ HELP = (Command("keys", "Keyboard shortcuts", ("F1",), "keyboard", needs_image=F
 
 MENUS: Mapping[str, tuple[tuple[Command, ...], ...]] = {
     "File": (FILE,),
-    "Edit": (EDIT, TUNE),
+    "Edit": (EDIT, AUTOMATIC, TUNE),
     "View": (COMPARE, LAYER, ZOOM, LOOK),
     "Scan": (WINDOWS, PLANES, PATIENT),
     "Slices": (STEPS, PLAY),

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 
-import numpy as np
 from PySide6.QtCore import QObject, Signal
 
 from core.batch import RANK, Denoise, Inspect, Item, Load, Loaded, Write, target_of
-from core.choose import choose
 from core.develop import Look
 from core.engine import Event, Finished, Job, Work
 from core.format import Output
 from core.image import Image
 from core.job import Progress, Told, sentence
-from core.method import Cancelled, Method
+from core.method import Cancelled
 from core.noise.model import Noise
 from core.recipe import Recipe
 from gui.bridge import Bridge
@@ -92,6 +90,7 @@ class Batch(QObject):
         self.running = False
         self.settings, self.target = Settings(), Target()
         self.guess: Callable[[float], Recipe | None] = lambda megapixels: None
+        self.budget: Callable[[], str] = lambda: "balanced"
         self._bridge = bridge
         self._count = 0
         self._current: int | None = None  # number of the entry that is worked on
@@ -224,7 +223,7 @@ class Batch(QObject):
         before = [e.source for e in self.entries if e.number < entry.number]
         others = sum(target_of(source, to.folder, to.suffix) == place for source in before)
         target = target_of(entry.source, to.folder, to.suffix, others)
-        return Item(entry.source, target, how.recipe, how.noise, how.look, to.output)
+        return Item(entry.source, target, how.recipe, how.noise, how.look, to.output, self.budget())
 
     def _submit(self, work: Work) -> None:
         if self.running:
@@ -307,9 +306,3 @@ class Batch(QObject):
     def _set(self, at: int, **changes: object) -> None:
         self.entries[at] = replace(self.entries[at], **changes)  # type: ignore[arg-type]
         self.changed.emit(at)
-
-
-def guess(methods: Mapping[str, type[Method]], megapixels: float) -> Recipe:
-    """What would be chosen for a file of which only the size is known."""
-    blank = np.broadcast_to(np.uint16(0), (1, max(round(megapixels * 1e6), 1)))
-    return choose(methods, Image(blank))[0]

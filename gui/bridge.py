@@ -91,13 +91,14 @@ class Bridge(QObject):
         """Decode a file; `opened` follows, or `failed`."""
         self._submit(Open(path), "open")
 
-    def measure(self, flat: Region | None = None) -> None:
-        """Measure the noise, blind or in a flat area."""
+    def measure(self, flat: Region | None = None, profiled: bool = False) -> None:
+        """Measure the noise, blind or in a flat area; `profiled`: unless its camera is known."""
         document = self._session.document
         if document is not None:
             across = self._session.state.view.across if flat else "z"
             flat = here(self._session.state, flat, across) if flat else None
-            self._submit(MeasureNoise(reformatted(document.image, across), flat), "noise")
+            image = reformatted(document.image, across)
+            self._submit(MeasureNoise(image, flat, profiled), "noise")
 
     def export(self, path: str, output: Output, what: What | None = None) -> None:
         """Write the denoised image, or one of its by-products."""
@@ -215,7 +216,7 @@ class Bridge(QObject):
         self.forget()
         self._before()
         if document.noise is None:
-            self.measure()
+            self.measure(profiled=True)
         else:
             self._after_soon()
 
@@ -329,7 +330,8 @@ class Bridge(QObject):
             self.opened.emit(value)
         elif isinstance(value, Measured):
             flat = isinstance(job.work, MeasureNoise) and job.work.flat is not None
-            self._session.take_noise(value, Origin.PICKED if flat else Origin.MEASURED)
+            origin = Origin.PICKED if flat else Origin.MEASURED
+            self._session.take_noise(value, Origin.CALIBRATED if value.calibrated else origin)
         elif isinstance(value, Exported):
             self.exported.emit(value)
         elif isinstance(job.work, Judge) and isinstance(value, tuple):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from core.choose import BUDGETS
 from gui import actions, help
 from gui.viewer import Compare
 
@@ -26,7 +27,8 @@ def calls(window: Window) -> dict[str, Callable[..., object]]:
         "linked": partial(window.linked.another, window), "quit": window.linked.quit,
         "undo": s.undo, "redo": s.redo, "copy": r.copy,
         "paste": r.paste, "save_preset": r.save_preset,
-        "reset": lambda: e.reset(window.registry),
+        "reset": window.automatic.again,
+        **{f"budget_{b}": partial(window.automatic.set_budget, b) for b in BUDGETS},
         "more": partial(k.nudge_amount, 0.05), "less": partial(k.nudge_amount, -0.05),
         "add_step": k.ask, "duplicate_step": k.duplicate, "remove_step": k.remove,
         "switch_step": k.switch_this, "earlier_step": partial(k.shift, -1),
@@ -47,6 +49,7 @@ def calls(window: Window) -> dict[str, Callable[..., object]]:
         "pick": e.pick, "lock": e.lock, "roi": v.start_roi,
         "second": partial(v.start_mark, "second"), "edge": partial(v.start_mark, "line"),
         "clear_roi": v.clear_marks, "cancel": window.cancel,
+        "calibrate": window.calibrate,
         "tune": window.tuning.start, "take": window.take_suggestion,
         "keys": partial(help.keys, window), "about": partial(help.about, window),
         **window.scans.calls(),

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QWidget
 from core.places import cache_folder
 from core.roster import Roster
 from gui import actions, frame
+from gui.automatic import Automatic
 from gui.background import Background
 from gui.batch import Batch
 from gui.bridge import Bridge
@@ -77,7 +78,8 @@ def furnish(
     w.status = Status(lambda: (bridge.cancel(), w.tuning.cancel()))
     say, kept = w.status.say, Memory(memory)
     fetch, recent = Fetch(bridge, say), Recent(settings)
-    w.documents = Documents(w, session, viewer, bridge, recent, kept, fetch, say)
+    w.automatic = auto = Automatic(session, settings, say)
+    w.documents = Documents(w, session, viewer, bridge, recent, kept, fetch, auto, say)
     w.edits = Edits(session, viewer, bridge, say, w.show_picking)
     w.recipes, w.batch = Recipes(w, session, fetch, say), Batch(bridge, w)
     w.slices, w.trouble = Slices(), Trouble(w.pages)
@@ -87,6 +89,7 @@ def furnish(
     _place(w)
     w.chain = Chain(w, session, w.panel, w.masks, viewer, w.documents, fetch, say)
     w.cubes, w.clips = Cubes(w), Clips(w)
+    w.panel.auto.setMenu(frame.menu(w, [w.actions_by_id[c.id] for c in actions.AUTOMATIC]))
     w.tuning = Tuning(session, w.panel, bridge, say, w.presenter.progressed)
     w.linked = group or Linked(another)
     w.linked.add(w)
@@ -153,4 +156,5 @@ def _connect(w: Window) -> None:
     w.scans.info.identifiersWanted.connect(w.actions_by_id["identifiers"].trigger)
     w.batch.moved_on.connect(p.queue_moved_on)
     w.preset_menu.aboutToShow.connect(partial(w.recipes.fill, w.preset_menu))
+    w.actions_by_id[f"budget_{w.automatic.budget}"].setChecked(True)
     actions.connect(w.actions_by_id, calls(w))

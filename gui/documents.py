@@ -11,7 +11,6 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from core.byproducts import product_kind
-from core.choose import choose
 from core.develop import levels
 from core.folders import find_folder_format
 from core.format import UnreadableFile, suffix_of
@@ -19,6 +18,7 @@ from core.image import Image
 from core.job import Exported, Opened
 from core.planes import planes
 from core.registry import Registry
+from gui.automatic import Automatic
 from gui.bridge import Bridge
 from gui.files import Memory
 from gui.inputs import Fetch
@@ -43,10 +43,12 @@ class Documents(QObject):
         recent: Recent,
         memory: Memory,
         fetch: Fetch,
+        automatic: Automatic,
         say: Callable[[str], None],
     ) -> None:
         super().__init__(window)
         self._window, self._say, self._fetch = window, say, fetch
+        self._automatic = automatic
         self._session, self._viewer, self._bridge = session, viewer, bridge
         self.recent, self._memory = recent, memory
         self.registry: Registry | None = None
@@ -110,7 +112,7 @@ class Documents(QObject):
         assert self.registry is not None  # nothing opens before
         self.remember()
         image = opened.image
-        recipe, why = choose(self.registry.methods, image)
+        recipe, why = self._automatic.begin(image)
         document = Document(image, recipe, look=opened.look)
         kept = self._memory.load(image, self.registry.methods, further)
         if kept is not None:

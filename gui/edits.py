@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from core.choose import choose
 from core.noise.model import Noise
-from core.registry import Registry
 from core.tiles import Region, Span
 from gui.bridge import Bridge
 from gui.session import Origin, Session
@@ -49,12 +47,6 @@ class Edits:
     def lock(self, on: bool) -> None:
         """Keep the noise model as it is."""
         self._session.edit(locked=on)
-
-    def reset(self, registry: Registry | None) -> None:
-        """The recipe that would be chosen for this image."""
-        d = self._session.document
-        if d is not None and registry is not None:
-            self._session.edit(recipe=choose(registry.methods, d.image)[0])
 
     # How it is looked at
 

@@ -37,6 +37,13 @@ def menus(window: QMainWindow, found: Mapping[str, QAction]) -> dict[str, QMenu]
     return made
 
 
+def menu(window: QMainWindow, commands: Sequence[QAction]) -> QMenu:
+    """A menu of some commands, for a button."""
+    made = QMenu(window)
+    made.addActions(commands)
+    return made
+
+
 def tool_bar(window: QMainWindow, found: Mapping[str, QAction]) -> QToolBar:
     """The commands that deserve a button."""
     bar = QToolBar("Tools")

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
     QLabel,
     QPushButton,
     QScrollArea,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -86,6 +87,12 @@ class MethodPanel(QWidget):
         self.chooser = Combo()
         self.chooser.setAccessibleName("Method")
         self.chooser.activated.connect(self._choose)
+        self.auto = QToolButton()
+        self.auto.setText("Auto")
+        self.auto.setToolTip(
+            "Choose method and settings for this picture, and how long it may take"
+        )
+        self.auto.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.assumption = QLabel()
         self.assumption.setWordWrap(True)
         self.assumption.setProperty("role", "soft")
@@ -107,7 +114,9 @@ class MethodPanel(QWidget):
         whole.addWidget(self.steps)
         whole.addWidget(card)
         method = QHBoxLayout()
+        method.setSpacing(6)
         method.addWidget(self.chooser, 1)
+        method.addWidget(self.auto)
         method.addWidget(self.tune)
         whole.addLayout(method)
         whole.addWidget(self.assumption)

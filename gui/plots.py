@@ -110,6 +110,11 @@ class Plot(QWidget):
         """Qt: any height will do, whatever the words in it would take."""
         return False
 
+    @property
+    def library(self) -> Any:
+        """The module pyqtgraph, None before it is there."""
+        return self._library
+
     def set_library(self, library: Any) -> None:
         """The module pyqtgraph is there."""
         self._library = library

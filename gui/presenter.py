@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from core.develop import to_screen
 from core.develop.window import scale
 from core.registry import Registry
 from gui import actions, pointer
-from gui.batch import OVER, Settings, guess
+from gui.batch import OVER, Settings
 from gui.chain import shown
 from gui.documents import readable, writable
 from gui.rates import duration
@@ -124,10 +123,11 @@ class Presenter:
         self._w.actions_by_id["redo"].setEnabled(self._w.session.can_redo)
 
     def methods_loaded(self, registry: Registry) -> None:
-        self._w.recipes.methods = registry.methods
+        self._w.recipes.methods = self._w.automatic.methods = registry.methods
         self._w.panel.set_methods(registry.methods)
         self._w.queue.set_suffixes(readable(registry), writable(registry))
-        self._w.batch.guess = partial(guess, registry.methods)
+        self._w.batch.guess = self._w.automatic.guess
+        self._w.batch.budget = lambda: self._w.automatic.budget
         for sentence in registry.broken.values():
             self._w.status.say(sentence)
         self._w.documents.set_registry(registry)

@@ -28,6 +28,7 @@ class Origin(Enum):
     PICKED = "measured in the picked area"
     TYPED = "typed"
     FILE = "loaded"
+    CALIBRATED = "calibrated for this camera"
 
 
 @dataclass(frozen=True)
@@ -153,6 +154,10 @@ class Session(QObject):
             self._learn(**changes)
         else:
             self.edit(**changes)
+
+    def take_recipe(self, recipe: Recipe) -> None:
+        """What was chosen once the noise was known: true of all of the history."""
+        self._learn(recipe=recipe)
 
     def _learn(self, **changes: Any) -> None:
         if self.document is not None:

@@ -15,7 +15,9 @@ from gui import actions, frame
 from gui.start import StartPage
 
 if TYPE_CHECKING:
+    from core.noise.calibrate import Profile
     from core.registry import Registry
+    from gui.automatic import Automatic
     from gui.background import Background
     from gui.batch import Batch
     from gui.bridge import Bridge
@@ -90,6 +92,7 @@ class Window(QMainWindow):
     batch: Batch
     queue: QueuePanel
     tuning: Tuning
+    automatic: Automatic
 
     def __init__(self, recent: list[str]) -> None:
         super().__init__()
@@ -175,6 +178,21 @@ class Window(QMainWindow):
             self.status.say("Nothing is suggested yet: U looks for it.")
         else:
             self.chain.method(method, True)
+
+    def calibrate(self) -> None:
+        """The dialog that calibrates a camera; the open picture is measured by it at once."""
+        from gui.calibrate_dialog import CalibrateDialog  # not needed for the first paint
+
+        def kept(profile: Profile) -> None:
+            self.status.say(f"{profile.camera} is calibrated: its files are opened with it.")
+            self.bridge.measure(profiled=True)
+
+        d = self.documents
+        self.calibration = CalibrateDialog(
+            self, self.bridge, d.kinds(), d.folder(), self.noise.plot.library, kept
+        )
+        self.calibration.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.calibration.show()
 
     # The queue
 

@@ -109,6 +109,7 @@ class Measured:
     pattern: Pattern | None = None
     chart: Chart | None = None
     judged: str = ""
+    calibrated: bool = False  # not from this image: by the profile of its camera
 
     @property
     def verdict(self) -> str:

@@ -88,7 +88,9 @@ def test_tuned_settings_are_used_and_recorded(
     assert "tuning, about" in told.err
     assert "Suggested from the noise model: strength" in told.err
     assert error_of(np.load(target)) < 0.5 * error_of(np.load(picture))
-    assert run("denoise", picture, "-o", target, "--tune", "--method", "mppca") == USAGE
+    options = *SIGMA, "--tune", "--method", "mppca", "--overwrite"
+    assert denoise(picture, target, *options) == OK
+    assert "not tuned. MP-PCA has no strength" in capsys.readouterr().err
 
 
 def test_report(picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ from core.cache import Cache
 from core.desk import Desk
 from core.image import Array, Cfa, Image, Levels
 from core.method import Cancelled, Method
+from core.noise.correlated import Correlated
 from core.noise.model import LogSpeckle, Noise, PoissonGaussian, Rician
 from core.noise.simulate import correlated, magnitude, sensor
 from core.probe import REACH, Shaken, correlate, probes, veil
@@ -167,7 +168,10 @@ def test_nothing_to_tune(desk: Desk) -> None:
         tuned(desk, image, PoissonGaussian((0.0,), (0.1,)), recipe(desk, "mppca"))
     with pytest.raises(BadRecipe, match="no noise"):
         tuned(desk, image, PoissonGaussian((0.0,), (0.0,)), recipe(desk, "fast"))
+    photo = replace(image, kind="display")
+    with pytest.raises(BadRecipe, match="by eye"):
+        tuned(desk, photo, Correlated((0.0,), (0.1,)), recipe(desk, "fast"))
     assert not tunable(methods["rf"])
-    left = {name for name, kind in methods.items() if not (tunable(kind) or kind.repairs)}
-    assert left <= {"rf", "mppca", "across", "mosaic"}
+    usual = {"fast", "dct", "nlm", "blockmatch", "unet", "mosaic", "dct3d", "speckle", "subspace"}
+    assert usual <= {name for name, kind in methods.items() if tunable(kind)}
     assert all(0 < seconds(kind(), image, 2) < 200 for kind in methods.values())

@@ -14,7 +14,7 @@ import resources
 from core.batch import RANK
 from core.files import open_image
 from core.registry import load
-from gui.batch import OVER, Stage, guess
+from gui.batch import OVER, Stage
 from gui.queue_list import details, state
 from gui.queue_panel import CURRENT, summary
 
@@ -254,7 +254,7 @@ def test_time_is_told_before_the_start_and_known_in_the_next_session(queue, qtbo
     batch = queue.batch
     qtbot.waitUntil(lambda: all(e.megapixels for e in batch.entries), timeout=PATIENCE)
     assert "left" not in summary(batch)  # nothing was measured on this machine
-    window.bridge.rates.learn(guess(window.registry.methods, 1.0), 0.05)
+    window.bridge.rates.learn(window.automatic.guess(1.0), 0.05)
     assert state(batch.entries[0], batch) == "about 18 s"
     assert summary(batch) == "0 of 3 done, about 53 s left"
 
