@@ -23,6 +23,21 @@ BUDGETS: Mapping[str, float] = {"fast": 10.0, "balanced": 30.0, "best": 900.0}
 # seconds that the whole image may take; beyond, the next cheaper method is taken
 BEST = "dct"  # where only settings are given
 FEW = 3  # frames that help each other
+_MADE_FOR = {  # kinds of methods for those of images
+    "mosaic": {"raw"},
+    "linear": {"raw", "photo"},
+    "cube": {"hyperspectral"},
+    "clip": {"ultrasound", "clip"},
+    "rf": {"ultrasound"},
+}
+
+
+def suited(method: type[Method], image: Image) -> bool:
+    """Is the method made for images of this kind? Others work on them, too."""
+    kinds = _MADE_FOR.get(image.kind, {"photo"})
+    if image.kind == "scan" and is_volume(image):
+        kinds = {"mr", "ct"}
+    return not kinds.isdisjoint(method.kinds)
 
 
 @dataclass(frozen=True)
@@ -142,4 +157,4 @@ def _white(measured: Measured | None) -> bool:
     return not any("correlated" in fit.why for fit in measured.channels)
 
 
-__all__ = ["BEST", "BUDGETS", "choose"]
+__all__ = ["BEST", "BUDGETS", "choose", "suited"]

@@ -66,6 +66,7 @@ class MethodPanel(QWidget):
         self.rows: dict[str, Row] = {}
         self.method: Method | None = None
         self._methods: dict[str, type[Method]] = {}
+        self._first = 0  # so many of them are for what is open
         self._left: dict[str, Method] = {}  # settings of methods that the user left
         self._suggested: dict[str, float] = {}
         self._advanced = False  # stays as the user folded it
@@ -131,18 +132,25 @@ class MethodPanel(QWidget):
         self._page.addStretch()
         self._area.setWidget(page)
 
-    def set_methods(self, methods: Mapping[str, type[Method]]) -> None:
-        """The methods to choose from, by id, in this order."""
-        self._methods = dict(methods)
+    def set_methods(
+        self, methods: Mapping[str, type[Method]], others: Mapping[str, type[Method]] | None = None
+    ) -> None:
+        """The methods to choose from, by id, in this order; after a line, the others."""
+        groups = [dict(methods), dict(others or {})]
+        known = groups[0] | groups[1]
+        if list(known) == list(self._methods) and self._first == len(groups[0]):
+            return
+        self._methods, self._first = known, len(groups[0])
         self.chooser.clear()
-        for name, method in methods.items():
+        for name, method in known.items():
+            if 0 < self._first == self.chooser.count():
+                self.chooser.insertSeparator(self._first)
             self.chooser.addItem(method.title or name, name)
             self.chooser.setItemData(
                 self.chooser.count() - 1, about(method), Qt.ItemDataRole.ToolTipRole
             )
-        self.chooser.setCurrentIndex(-1)
-        self.steps.set_methods(methods)
-        self._show_method(rebuild=True)
+        self.steps.set_methods(groups)
+        self._show_method(rebuild=not self.rows)
 
     def set_recipe_step(self, method: Method | None, amount: float = 1.0) -> None:
         """Show a method's settings and the blend (0..1). A slider that is held stays as it is."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from core.choose import suited
 from core.develop import to_screen
 from core.develop.window import scale
 from core.registry import Registry
@@ -80,6 +81,13 @@ class Presenter:
         d = self._w.session.document
         if d is not None:
             self._w.look.set_image(d.image, d.look)
+            self._show_methods()
+
+    def _show_methods(self) -> None:
+        """Those made for what is open come first."""
+        d, known = self._w.session.document, self._w.recipes.methods
+        first = {n: known[n] for n in known if d is None or suited(known[n], d.image)}
+        self._w.panel.set_methods(first, {n: known[n] for n in known if n not in first})
 
     def _show_look(self) -> None:
         d = self._w.session.document
@@ -124,7 +132,7 @@ class Presenter:
 
     def methods_loaded(self, registry: Registry) -> None:
         self._w.recipes.methods = self._w.automatic.methods = registry.methods
-        self._w.panel.set_methods(registry.methods)
+        self._show_methods()
         self._w.queue.set_suffixes(readable(registry), writable(registry))
         self._w.batch.guess = self._w.automatic.guess
         self._w.batch.budget = lambda: self._w.automatic.budget

@@ -186,12 +186,14 @@ class StepList(QWidget):
             button.clicked.connect(lambda: call())
         return button
 
-    def set_methods(self, methods: Mapping[str, type[Method]]) -> None:
-        """What a new step may be."""
+    def set_methods(self, groups: Sequence[Mapping[str, type[Method]]]) -> None:
+        """What a new step may be, with a line between the groups."""
         self._menu.clear()
-        for name, method in methods.items():
-            action = self._menu.addAction(method.title or name, partial(self.added.emit, name))
-            action.setToolTip((method.__doc__ or "").strip().partition("\n")[0])
+        for methods in groups:
+            for name, method in methods.items():
+                action = self._menu.addAction(method.title or name, partial(self.added.emit, name))
+                action.setToolTip((method.__doc__ or "").strip().partition("\n")[0])
+            self._menu.addSeparator()
 
     def set_steps(self, steps: Sequence[Step], at: int) -> None:
         """Show these, one of them in hand; silent."""

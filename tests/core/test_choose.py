@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from core import choose as chooser
-from core.choose import BUDGETS, choose
+from core.choose import BUDGETS, choose, suited
 from core.image import Cfa, Image
 from core.method import Method
 from core.noise.measured import CANNOT_TELL, GOOD, ChannelFit, Measured, Pattern
@@ -136,3 +136,11 @@ def test_choosing_imports_no_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.split() == ["unet", "False"], done.stderr
+
+
+@pytest.mark.parametrize("kind", IMAGES)
+def test_what_is_chosen_is_made_for_the_image(methods: dict[str, type[Method]], kind: str) -> None:
+    for budget in BUDGETS:
+        (step,) = choose(methods, IMAGES[kind], known(), budget, 2)[0].steps
+        assert suited(type(step.method), IMAGES[kind])
+    assert not all(suited(method, IMAGES[kind]) for method in methods.values())

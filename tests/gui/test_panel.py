@@ -353,3 +353,15 @@ def test_style_sheet_is_filled_in(qapp):
     files = re.findall(r"url\(([^)]+)\)", sheet)
     assert files and all(Path(file).exists() for file in files)
     assert not qapp.windowIcon().isNull()
+
+
+def test_what_is_made_for_the_image_comes_first(panel):
+    panel.set_methods({"plain": Plain}, {"fancy": Fancy})
+    chooser = panel.chooser
+    assert [chooser.itemData(i) for i in range(chooser.count())] == ["plain", None, "fancy"]
+    assert chooser.currentData() == "fancy" and panel.rows["strength"].value == 1.0
+    texts = [action.text() for action in panel.steps._menu.actions() if not action.isSeparator()]
+    assert texts == [Plain.title, Fancy.title]
+    chooser.setCurrentIndex(0)
+    chooser.activated.emit(0)
+    assert isinstance(panel.told[-1][0], Plain)
