@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 
@@ -28,10 +28,13 @@ from core.noise.estimate import measure, measure_flat
 from core.noise.model import Noise, PoissonGaussian
 from core.noise.profiles import calibrated
 from core.precision import FULL
-from core.recipe import BadRecipe, Recipe, to_json
+from core.recipe import BadRecipe, Recipe, Step, to_json
 from core.registry import Registry
 from core.spill import scratch
 from core.tiles import Region
+
+if TYPE_CHECKING:
+    from core.patch import Tile
 
 Stop = Callable[[], bool]
 T = TypeVar("T")
@@ -168,8 +171,7 @@ def denoised(
     renderer = Renderer(image, noise, recipe, desk, cancelled)
     yield told(renderer)
     last = renderer.recipe.steps[-1]
-    whole_step = last.method.develops and last.amount == 1 and last.mask is None
-    colors = colors and whole_step and image.cfa is not None and image.cfa.names == "RGB"
+    colors = colors and has_colors(image, last)
     try:
         pixels = scratch((3, *image.pixels.shape) if colors else image.pixels.shape, desk.room)
     except OSError as error:
@@ -181,8 +183,7 @@ def denoised(
             continue
         pace.add(tile.after.size)
         if colors:
-            planes = [tile.layers[name] for name in ("red", "green", "blue")]
-            pixels[(slice(None), *tile.region.slices)] = planes
+            pixels[(slice(None), *tile.region.slices)] = colors_of(tile)
         else:
             pixels[tile.region.index(image.axes)] = tile.blended(last)
         done += tile.after.size
@@ -190,15 +191,26 @@ def denoised(
     place = told(renderer)
     computed = {"device": place.device, "precision": place.precision}
     if colors:
-        yield _linear(image, pixels, computed)
+        yield in_colors(image, pixels, computed)
         return
     yield replace(image, pixels=pixels, meta={**image.meta, "computed": computed})
 
 
-def _linear(image: Image, pixels: Array, computed: dict[str, str]) -> Image:
-    """What became of a mosaic: three colours above black, (3, H, W)."""
+def has_colors(image: Image, step: Step) -> bool:
+    """Does the step make three colours of every pixel of a mosaic, and is nothing blended?"""
+    whole = step.method.develops and step.amount == 1 and step.mask is None
+    return whole and image.cfa is not None and image.cfa.names == "RGB"
+
+
+def colors_of(tile: Tile) -> Array:
+    """These three colours, (3, h, w) above black."""
+    return np.stack([tile.layers[name] for name in ("red", "green", "blue")])
+
+
+def in_colors(image: Image, pixels: Array, computed: dict[str, str] | None = None) -> Image:
+    """What becomes of a mosaic: three colours above black, (3, H, W)."""
     levels = Levels(white=image.levels.white - float(np.mean(np.asarray(image.levels.black))))
-    meta = {**image.meta, "computed": computed}
+    meta = {**image.meta, "computed": computed} if computed else image.meta
     return Image(
         pixels, "cyx", "linear", levels, None, image.color, image.orientation,
         meta=meta, path=image.path,

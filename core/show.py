@@ -24,7 +24,7 @@ from core.develop import (
 )
 from core.develop.window import scale
 from core.image import Array, Image, Levels
-from core.job import Pace, Progress, Stop, Told, told
+from core.job import Pace, Progress, Stop, Told, colors_of, has_colors, in_colors, told
 from core.noise.model import Noise
 from core.planes import reformatted, stored, turned
 from core.recipe import Recipe
@@ -143,10 +143,12 @@ class ShowAfter:
 
         renderer = Renderer(image, self.noise, self.recipe, desk, cancelled, self.threads)
         yield told(renderer)
-        canvas = Canvas(image, level, look, region)
+        last = renderer.recipe.steps[-1]
+        colors = has_colors(image, last)
+        canvas = Canvas(_in_colors(image) if colors else image, level, look, region)
         whole = Region.whole(image.height, image.width)
         total = max(region.meet(whole).area, 1) * len(parts)
-        done, pace, last, names = 0, Pace(), renderer.recipe.steps[-1], ()
+        done, pace, names = 0, Pace(), ()
         others: dict[Region, Array] = {}  # of another layer: shown when all are there
         for tile in pace.over(chain.from_iterable(map(renderer.tiles, parts))):
             if not isinstance(tile, Tile):
@@ -161,7 +163,8 @@ class ShowAfter:
             if self.layer in tile.layers:
                 others[tile.region] = tile.layers[self.layer]
             else:
-                for part, store in canvas.put(tile.region, tile.blended(last)):
+                pixels = colors_of(tile) if colors else tile.blended(last)
+                for part, store in canvas.put(tile.region, pixels):
                     yield Shown("after", level, part, store, names=names)
             done += tile.region.meet(region).area
             yield Progress(min(done / total, 1.0), pace.rate)
@@ -211,6 +214,12 @@ class ShowAfter:
                 for region, store in sheet.developed():
                     yield Shown("after", self.level, region, store, across=self.across)
                 yield Progress(min(done / total, 1.0), pace.rate)
+
+
+def _in_colors(image: Image) -> Image:
+    """A mosaic of which every pixel will have three colours; none has come yet."""
+    nothing = np.broadcast_to(np.float32(0), (3, *image.pixels.shape))
+    return in_colors(image, nothing)
 
 
 def numbers(image: Image) -> Image:

@@ -43,7 +43,10 @@ def stages(
         size = region.area * samples
         known = cost(d.recipe, size)
         seconds = size / FIRST_GUESS if known is None else known
-        coarse = 1 if across != "z" else coarser(level, levels)  # a plane across has no proxy
+        apart = (
+            across != "z" or d.recipe.active.steps[-1].method.develops
+        )  # there is no proxy of it
+        coarse = 1 if apart else coarser(level, levels)
         slow = seconds > SLOW and coarse > 1 and not blends
         if slow:
             found.append(replace(full, level=coarse, coarse=True))

@@ -9,6 +9,7 @@ import pytest
 
 from core.cache import Cache
 from core.desk import Desk
+from core.develop import Look, develop, region_pixels
 from core.format import Output
 from core.image import Array, Cfa, Color, Image, Levels
 from core.job import Export, denoised
@@ -18,6 +19,8 @@ from core.noise.model import PoissonGaussian
 from core.noise.simulate import mosaic, sensor
 from core.ops.unet import Shape
 from core.recipe import Recipe, Step
+from core.show import ShowAfter, Shown
+from core.tiles import Region
 from plugins.methods.mosaic import CARD, NAME, REACH, Developed
 
 GAIN, READ, BLACK, WHITE = 20.0, 40.0, 600.0, 15520.0
@@ -119,3 +122,23 @@ def test_a_picture_is_written_in_its_own_colours(tmp_path: Path) -> None:
     ):
         pass
     assert (tmp_path / "a.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("level", [1, 2])
+def test_the_screen_shows_the_colours_that_a_picture_gets(level: int) -> None:
+    """Not the mosaic's, interpolated once more; a blend shows those, as it is written."""
+    given, look, whole = image(scene(), RGGB), Look(), Region.whole(72, 96)
+    for amount in (1.0, 0.5):
+        recipe = Recipe((Step(Developed(), amount),))
+        *_, written = denoised(given, NOISE, recipe, desk(48), lambda: False, True)
+        assert isinstance(written, Image)
+        assert written.kind == ("linear" if amount == 1 else "mosaic")
+        pixels = region_pixels(written.pixels, written, whole, level, look)
+        expected = develop(pixels, written, whole, level, look)
+        found = np.zeros_like(expected)
+        for shown in ShowAfter(given, NOISE, recipe, whole, level, look)(desk(48), lambda: False):
+            if isinstance(shown, Shown):
+                y, x = shown.region.y0 // level, shown.region.x0 // level
+                h, w = shown.store.shape[:2]
+                found[y : y + h, x : x + w] = shown.store
+        assert np.abs(found.astype(int) - expected).max() <= 1
