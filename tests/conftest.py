@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +9,10 @@ import pytest
 
 import core  # noqa: F401  (before NumPy: BLAS then has one thread, as in the program)
 from tests.judge import Judge
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job: so would be all
+    with contextlib.suppress(ValueError):  # that tests start and interrupt
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
