@@ -19,6 +19,7 @@ from core.image import Array, Image
 from core.job import Progress, Stop
 from core.library import Spectrum
 from core.noise.model import Noise
+from core.ops.median import median
 from core.recipe import Recipe
 from core.show import centre
 from core.spectra import (
@@ -88,7 +89,7 @@ class CubeStatistics:
     mean_before: F64
     mean_after: F64
     noise_before: F64  # standard deviation, see spectra.band_noise
-    noise_after: F64
+    noise_after: F64  # at most: the finest texture counts as noise
     removed: F64  # root mean square of before - after
     angles: tuple[float, float]  # degrees between a pixel before and after: median, 95 of 100
     guarded: Guarded | None
@@ -131,6 +132,8 @@ def _judged(
     same = after is before
     found_after = found if same else _moments(image, after)
     sigma, sigma_after = (_noise(image, each) for each in (found, found_after))
+    if not same:
+        sigma_after = np.fmin(np.fmax(sigma_after, _grain(after)), sigma)
     removed = np.sqrt(_mean(np.square(before - after, dtype=np.float64)))
     with np.errstate(invalid="ignore", divide="ignore"):
         change = BandMap("change", "", ()).planes(after[usable(image)], before[usable(image)])[0]
@@ -339,6 +342,19 @@ def _noise(image: Image, found: Moments) -> F64:
     part = Moments(found.mean[able], found.covariance[np.ix_(able, able)], found.count)
     sigma[able] = band_noise(part)
     return sigma
+
+
+def _grain(pixels: Array) -> F64:
+    """What differs from pixel to pixel in each band (bands, h, w): noise and the finest texture.
+
+    Bands that were cleaned together say all of each other: their regression would find no noise.
+    """
+    fine = pixels[:, 1:, 1:] - pixels[:, 1:, :-1] - pixels[:, :-1, 1:] + pixels[:, :-1, :-1]
+    flat = np.abs(fine.reshape(len(fine), -1)) / 2
+    flat = flat[:, np.isfinite(flat).all(0)]
+    if not flat.size:
+        return np.full(len(fine), np.nan)
+    return 1.4826 * median(flat).astype(np.float64)
 
 
 def _sample(image: Image) -> Array:

@@ -43,6 +43,7 @@ class Presenter:
         d, before = new.document, old.document
         if d is None or before is None or before.image is not d.image:
             self._w.slices.set_image(d.image if d else None)
+            self._w.status.show_pointer("")  # what was there
         self._w.slices.set_front(new.view.front)
         if d is None:
             if before is not None:

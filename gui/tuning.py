@@ -119,7 +119,7 @@ class Tuning(QObject):
         else:
             rate = self._bridge.rates.seconds(Recipe((Step(method),)), megasamples(method, d.image))
             spent = rate or seconds(method, d.image, self._bridge.threads)
-            self._panel.set_tuning(f"Suggest, about {duration(spent)}", d.noise is not None)
+            self._panel.set_tuning(f"Suggest, {duration(spent)}", d.noise is not None)
 
 
 def _method(state: State) -> Method | None:

@@ -9,6 +9,7 @@ from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
+import resources
 from core.image import Image
 from core.recipe import Recipe
 from core.render import Renderer, assemble
@@ -148,7 +149,7 @@ def test_no_coarse_stage_is_planned_for_a_stack(volume, settle, monkeypatch):
     assert all(work.region.front == ((0, 1),) for work in shown)
 
 
-def test_statistics_and_pointer_are_of_the_slice(volume, settle):
+def test_statistics_and_pointer_are_of_the_slice(volume, settle, qtbot):
     volume.slices.moved.emit(((3, 4),))
     settle(volume)
     middle = volume.statistics.histogram.sketch.marks[0].x.mean()
@@ -156,6 +157,9 @@ def test_statistics_and_pointer_are_of_the_slice(volume, settle):
     volume.viewer.pointerMoved.emit((5, 6))
     value = float(volume.status._pointer.text().split()[-1])
     assert value == pytest.approx(volume.session.document.image.pixels[3, 5, 6], rel=0.01)
+    volume.open(str(resources.path("samples/ct_belly.nrrd")))
+    qtbot.waitUntil(lambda: volume.session.document.image.kind == "scan", timeout=30_000)
+    assert volume.status._pointer.text() == ""  # the pointer has been nowhere in this one
 
 
 def test_two_axes_have_two_sliders_and_keys_move_the_last_one_used(window, qtbot, settle, tmp_path):

@@ -27,7 +27,7 @@ def suggest(window, qtbot):
 
 def test_suggested_taken_undone(opened, qtbot):
     w, method = opened, opened.session.document.recipe.steps[-1].method
-    assert w.panel.tune.text().startswith("Suggest, about")
+    assert w.panel.tune.text().startswith("Suggest, ")
     w.actions_by_id["take"].trigger()
     assert "Nothing is suggested" in w.status.words
     suggest(w, qtbot)
