@@ -14,6 +14,7 @@ class Average(Method):
 from __future__ import annotations
 
 import dataclasses
+import functools
 import typing
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
@@ -213,9 +214,7 @@ class Method:
     @classmethod
     def controls(cls) -> tuple[Control, ...]:
         """The settings, in the order of the file."""
-        fields: Any = dataclasses.fields(cls)  # type: ignore[arg-type]
-        hints = typing.get_type_hints(cls, include_extras=True)
-        return tuple(_control(field.name, hints[field.name], field.default) for field in fields)
+        return _controls(cls)
 
     def settings(self) -> dict[str, Any]:
         """Name and value of every setting."""
@@ -230,6 +229,13 @@ class Method:
                 has = ", ".join(known) or "none"
                 raise ValueError(f"{cls.id()} has no setting {name!r} (it has: {has})")
         return cls(**{name: known[name].parse(value) for name, value in settings.items()})
+
+
+@functools.cache
+def _controls(method: Any) -> tuple[Control, ...]:
+    hints = typing.get_type_hints(method, include_extras=True)
+    fields = dataclasses.fields(method)
+    return tuple(_control(field.name, hints[field.name], field.default) for field in fields)
 
 
 def _control(name: str, hint: Any, default: Any) -> Control:
