@@ -43,10 +43,9 @@ def stages(
         size = region.area * samples
         known = cost(d.recipe, size)
         seconds = size / FIRST_GUESS if known is None else known
-        apart = (
-            across != "z" or d.recipe.active.steps[-1].method.develops
-        )  # there is no proxy of it
-        coarse = 1 if apart else coarser(level, levels)
+        # neither of a plane across is there a proxy, nor of the colours that a step makes of a mosaic
+        plain = across == "z" and not any(s.method.develops for s in d.recipe.active.steps)
+        coarse = coarser(level, levels) if plain else 1
         slow = seconds > SLOW and coarse > 1 and not blends
         if slow:
             found.append(replace(full, level=coarse, coarse=True))

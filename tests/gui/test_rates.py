@@ -79,9 +79,10 @@ def test_plan_shows_real_pixels_at_full_size_whatever_they_cost(settings):
     assert plan(1) == [(2, True), (1, False)]
     assert plan(2) == [(2, True)]  # zoomed out a coarse one has to do
     assert plan(1, held=True) == [(2, True)]
-    d = replace(d, recipe=recipe("mosaic"))  # of the colours of a mosaic there is no proxy
-    assert plan(1) == [(1, False)]
-    assert plan(2) == [(2, False)]
+    for names in (("mosaic",), ("mosaic", "fast")):  # of its colours there is no proxy
+        d = replace(d, recipe=recipe(*names))
+        assert plan(1) == [(1, False)]
+        assert plan(2) == [(2, False)]
 
 
 @pytest.mark.parametrize("nonsense", ["", "x cpu", "nan cpu", "-1 cpu", "0 cpu"])
