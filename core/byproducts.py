@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from core.image import Array, Image
+from core.lazy import slabs
 from core.noise.model import Noise
 from core.spill import scratch
 from core.tiles import Region
@@ -22,7 +23,7 @@ def residual(before: Image, after: Image, room: int) -> Image:
     NaN where there is no measurement. Zero stands for nothing was removed.
     """
     out = scratch(before.pixels.shape, room)
-    for part in _parts(before):
+    for part in slabs(before.pixels):
         out[part] = np.asarray(before.samples[part], np.float32) - after.pixels[part]
     return _like(before, out, "residual")
 
@@ -32,27 +33,30 @@ def noise_map(before: Image, after: Image, noise: Noise, room: int) -> Image:
     out = scratch(before.pixels.shape, room)
     whole, stack = Region.whole(before.height, before.width), before.stack
     sizes = [before.pixels.shape[before.axes.index(axis)] for axis in stack]
-    black = before.levels.black_map(0, 0, before.height, before.width)
     for at in np.ndindex(*sizes):
         region = replace(whole, front=tuple((int(i), int(i) + 1) for i in at))
-        model = noise.over(region, before.axes, before.pixels.shape)
         place = region.index(before.axes)
-        signal = np.asarray(after.pixels[place], np.float32) - black
-        out[place] = _sigma(model, signal, before)
+        out[place] = sigma_of(before, noise, region, np.asarray(after.pixels[place]))
     return _like(before, out, "noise")
 
 
-def _sigma(model: Noise, signal: Array, image: Image) -> Array:
-    """Of one slice; colours, or sites of a mosaic, have a channel each."""
+def sigma_of(image: Image, noise: Noise, region: Region, stored: Array) -> Array:
+    """The noise's standard deviation over a region, from (nearly) true stored values of it.
+
+    Colours, or sites of a mosaic, have a channel each; shape of `stored`, float32.
+    """
+    over = noise.over(region, image.axes, image.pixels.shape)
+    black = image.levels.black_map(region.y0, region.x0, region.height, region.width)
+    signal = np.asarray(stored - black, np.float32)
     if image.cfa is not None:
-        colors = image.cfa.colors(image.height, image.width)
-        each = [model.sigma(signal, channel) for channel in range(len(image.cfa.names))]
-        return np.choose(colors, each)
-    if "c" not in image.axes:
-        return model.sigma(signal, 0)
-    at = image.axes.index("c")
-    parts = np.split(signal, signal.shape[at], at)
-    return np.concatenate([model.sigma(part, c) for c, part in enumerate(parts)], at)
+        sites = image.cfa.shifted(region.y0, region.x0).colors(region.height, region.width)
+        each = [over.sigma(signal, color) for color in range(len(image.cfa.names))]
+        return np.choose(sites, each)
+    if "c" in image.axes:
+        axis = image.axes.index("c")
+        parts = [over.sigma(part, at) for at, part in enumerate(np.moveaxis(signal, axis, 0))]
+        return np.moveaxis(np.stack(parts), 0, axis)
+    return over.sigma(signal, 0)
 
 
 def _like(source: Image, pixels: Array, what: What) -> Image:
@@ -70,10 +74,3 @@ def _like(source: Image, pixels: Array, what: What) -> Image:
 def product_kind(source: Image) -> str:
     """The kind of image that its by-products are."""
     return source.kind if source.kind in ("scan", "cube", "clip") else "array"
-
-
-def _parts(image: Image) -> list[tuple[slice, ...]]:
-    """Pieces along the first axis, of some 16 million samples each."""
-    count = image.pixels.shape[0]
-    each = max(int(16e6 * count / max(np.prod(image.pixels.shape), 1)), 1)
-    return [(slice(at, at + each),) for at in range(0, count, each)]

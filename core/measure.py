@@ -20,6 +20,7 @@ from core.tiles import Region
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 Floats = NDArray[np.floating[Any]]
+Sites = list[tuple[slice, slice]]
 
 BINS = 256
 LAGS = 7  # the autocorrelation reaches this far on all sides: 15 x 15
@@ -96,17 +97,17 @@ def statistics(
     found: list[ChannelStatistics] = []
     for index, name in enumerate(names(image)[: None if cfa else len(scaled)]):
         pair = [p[0 if cfa else index] for p in planes]
-        robust = _robust(pair[0] - black, cfa, index), _robust(pair[1] - black, cfa, index)
+        above = [plane - black for plane in pair]
+        robust = _robust(above[0], cfa, index), _robust(above[1], cfa, index)
         sites = _sites(pair[0], cfa, index)
         b, a = _gather(pair[0], sites), _gather(pair[1], sites)
         k = black if black.size == 1 else _gather(np.broadcast_to(black, pair[0].shape), sites)
-        lifted = _lifted(noise, pair, black, sites, index)  # what would be measured of `after`
+        lifted = _lifted(noise, above[1], black, (b, a), sites, index)
         fine = np.isfinite(a) & np.isfinite(b)
         constant = np.full_like(a, np.nan_to_num(robust[0]))
-        sigma = _gather(noise.sigma(pair[1] - black, index), sites) if noise else constant
-        z = np.where(fine & (sigma > 0), (b - lifted) / np.maximum(sigma, 1e-30), 0).astype(
-            np.float32
-        )
+        sigma = _gather(noise.sigma(above[1], index), sites) if noise else constant
+        z = np.where(fine & (sigma > 0), (b - lifted) / np.maximum(sigma, 1e-30), 0)
+        z = z.astype(np.float32, copy=False)
         _scatter(scaled[0 if cfa else index], sites, z)
         if not fine.all():
             b, a, lifted, sigma, z = b[fine], a[fine], lifted[fine], sigma[fine], z[fine]
@@ -160,7 +161,7 @@ def rmse(a: Floats, b: Floats) -> float:
     return float(np.sqrt(np.mean((a.astype(np.float64) - b) ** 2)))
 
 
-def _sites(plane: Floats, cfa: Cfa | None, channel: int) -> list[tuple[slice, slice]]:
+def _sites(plane: Floats, cfa: Cfa | None, channel: int) -> Sites:
     """Strided slices that together hold a channel's samples."""
     if cfa is None:
         return [(slice(None), slice(None))]
@@ -219,20 +220,21 @@ def _channel(
 
 def _lifted(
     noise: Noise | None,
-    pair: list[F32],
+    above: F32,
     black: Floats,
-    sites: list[tuple[slice, slice]],
+    sides: tuple[F32, F32],
+    sites: Sites,
     channel: int,
 ) -> F32:
-    """What would be measured on average of the denoised values, flat.
+    """What would be measured on average of the denoised values (of the second side), flat.
 
     A method that leaves the noise's lift where it is has it in its result already: what fits better
-    is taken.
+    is taken. `above` is the denoised plane above black.
     """
-    before, after = (_gather(plane, sites) for plane in pair)
+    before, after = sides
     if noise is None:
         return after
-    lifted = _gather((noise.mean(pair[1] - black, channel) + black).astype(np.float32), sites)
+    lifted = _gather((noise.mean(above, channel) + black).astype(np.float32), sites)
     shifts = [abs(float(np.nanmean(before - each))) if each.size else 0.0
               for each in (lifted, after)]  # fmt: skip
     return lifted if shifts[0] < shifts[1] else after
@@ -243,13 +245,13 @@ def _mean(values: F32) -> float:
     return float(values.mean(dtype=np.float64)) if values.size else math.nan
 
 
-def _gather(plane: Floats, sites: list[tuple[slice, slice]]) -> F32:
+def _gather(plane: Floats, sites: Sites) -> F32:
     """A channel's samples, flat."""
     parts = [plane[s].ravel() for s in sites]
     return np.concatenate(parts or [plane[:0, 0]]).astype(np.float32, copy=False)
 
 
-def _scatter(plane: F32, sites: list[tuple[slice, slice]], values: F32) -> None:
+def _scatter(plane: F32, sites: Sites, values: F32) -> None:
     """The other way round."""
     start = 0
     for s in sites:

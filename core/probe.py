@@ -8,6 +8,7 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 
+from core.byproducts import sigma_of
 from core.image import Array, Image, Pixels
 from core.noise import spectrum
 from core.noise.correlated import Correlated
@@ -113,23 +114,11 @@ class Probe:
     def risk(self, found: Array, shaken: Array) -> tuple[float, int]:
         """Sum of the estimated squared errors over the noise's variance, and the samples in it."""
         if self.expected is not None:
-            found, shaken = _magnitude(found, self.expected), _magnitude(shaken, self.expected)
+            found, shaken = (self.expected.mean(each, 0) for each in (found, shaken))
         rest = (found - self.given) / self.sigma
         follows = self.draw * (shaken - found) / (SHAKE * self.sigma)
         each = np.square(rest, dtype=np.float64) - 1 + 2 * follows
         return float(each[self.fine].sum()), int(np.count_nonzero(self.fine))
-
-
-def _magnitude(signal: Array, noise: Rician) -> Array:
-    """Expected magnitudes of a true signal."""
-    from core.ops.vst_rician import moments
-
-    nu, mean, _ = moments(noise.coils)
-    relative = np.maximum(signal, 0) / max(noise.scale, 1e-30)
-    high = relative + (mean[-1] - nu[-1])
-    return (np.where(relative < nu[-1], np.interp(relative, nu, mean), high) * noise.scale).astype(
-        np.float32
-    )
 
 
 def probes(
@@ -161,25 +150,6 @@ def probes(
         sigma = np.where(sigma > 0, sigma, 1)
         found.append(Probe(grown, delta, given, sigma, draw[inner], fine, magnitudes))
     return found
-
-
-def sigma_of(image: Image, noise: Noise, region: Region, signal: Array) -> Array:
-    """The noise's standard deviation over a region, from (nearly) true stored values of it."""
-    over = noise.over(region, image.axes, image.pixels.shape)
-    black = image.levels.black_map(region.y0, region.x0, region.height, region.width)
-    light = np.asarray(signal - black, np.float32)
-    if image.cfa is not None:
-        sites = image.cfa.shifted(region.y0, region.x0).colors(region.height, region.width)
-        found = np.empty_like(light)
-        for color in range(len(image.cfa.names)):
-            part = over.sigma(light, color)
-            found[..., sites == color] = part[..., sites == color]
-        return found
-    if "c" in image.axes:
-        axis = image.axes.index("c")
-        parts = [over.sigma(each, at) for at, each in enumerate(np.moveaxis(light, axis, 0))]
-        return np.moveaxis(np.stack(parts), 0, axis)
-    return over.sigma(light, 0)
 
 
 def usable(image: Image, given: Array) -> Array:

@@ -43,7 +43,7 @@ def stages(
         size = region.area * samples
         known = cost(d.recipe, size)
         seconds = size / FIRST_GUESS if known is None else known
-        # neither of a plane across is there a proxy, nor of the colours that a step makes of a mosaic
+        # there is no proxy of a plane across, nor of colours that a step makes of a mosaic
         plain = across == "z" and not any(s.method.develops for s in d.recipe.active.steps)
         coarse = coarser(level, levels) if plain else 1
         slow = seconds > SLOW and coarse > 1 and not blends

@@ -19,9 +19,9 @@ import torch
 
 from core.learn.train import half
 from core.ops.unet import UNet
+from core.probe import SHAKE
 
 RATE, BATCH, EDGE = 2e-4, 8, 64
-SHAKE = 0.03  # of the noise's standard deviation, see core.probe
 HELD = 4  # every so many pieces are for the estimate alone
 
 
