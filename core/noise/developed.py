@@ -20,7 +20,7 @@ from core.image import Image
 from core.noise.blocks import F32, F64, Bools, step_of
 from core.noise.correlated import Correlated
 from core.noise.measured import CANNOT_TELL, DOUBTFUL, ChannelFit, Chart, Measured, Pattern
-from core.noise.spectrum import EDGE, correlation_of
+from core.noise.spectrum import EDGE, correlation_of, cosines
 from core.ops.scales import halve
 from core.tiles import Region
 
@@ -62,9 +62,7 @@ def _rings() -> F64:
 @cache
 def _basis() -> F32:
     """The two-dimensional DCT as a matrix (64, 64): a column for each coefficient."""
-    at = np.arange(EDGE)
-    line = np.cos((2 * at + 1) * at[:, None] * np.pi / (2 * EDGE)) * (2 / EDGE) ** 0.5
-    line[0] /= 2**0.5
+    line = cosines()
     both = line[None, None] * line[:, :, None, None]  # (ky, y, kx, x)
     return both.transpose(1, 3, 0, 2).reshape(EDGE**2, EDGE**2).astype(np.float32)
 

@@ -80,13 +80,19 @@ def in_basis(spectrum: Spectrum, basis: NDArray[np.floating[Any]]) -> Spectrum:
     return _deviations(_correlation(spectrum), _variances(np.asarray(basis, np.float64)))
 
 
+@lru_cache(maxsize=4)
+def cosines(edge: int = EDGE) -> F64:
+    """The orthonormal DCT-II of lines of so many samples, (edge, edge): rows are frequencies."""
+    at = np.arange(edge)
+    basis = np.cos((2 * at + 1) * at[:, None] * math.pi / (2 * edge)) * (2 / edge) ** 0.5
+    basis[0] /= 2**0.5
+    return basis
+
+
 @lru_cache(maxsize=1)
 def _transform() -> F64:
     """Variance of each DCT coefficient of a line from its autocorrelation by lag, (8, 8)."""
-    at = np.arange(EDGE)
-    basis = np.cos((2 * at + 1) * at[:, None] * math.pi / (2 * EDGE)) * (2 / EDGE) ** 0.5
-    basis[0] /= 2**0.5
-    return _variances(basis)
+    return _variances(cosines())
 
 
 def _variances(basis: F64) -> F64:

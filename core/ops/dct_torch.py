@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 import torch.nn.functional as F
 
-from core.noise.spectrum import Spectrum
+from core.noise.spectrum import Spectrum, cosines
 from core.ops.dct import EDGE, THRESHOLD
 
 
@@ -58,8 +58,4 @@ def _dct(planes: torch.Tensor, step: int) -> torch.Tensor:
 
 def _matrix(like: torch.Tensor) -> torch.Tensor:
     """The orthonormal DCT-II matrix, rows = frequencies."""
-    n = torch.arange(EDGE, device=like.device, dtype=torch.float64)
-    matrix = torch.cos((2 * n[None] + 1) * n[:, None] * torch.pi / (2 * EDGE))
-    matrix *= (2 / EDGE) ** 0.5
-    matrix[0] /= 2**0.5
-    return matrix.to(like.dtype)
+    return torch.as_tensor(cosines(EDGE)).to(like)

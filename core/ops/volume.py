@@ -13,6 +13,7 @@ import numpy as np
 
 from core.image import Array, Image
 from core.method import Choice, Context, Method, Needs, Planes, Slider
+from core.noise.spectrum import cosines
 from core.ops.color import mix, unmix
 from core.tiles import Region
 
@@ -84,10 +85,8 @@ def spectrum_of(correlation: Sequence[Sequence[float]]) -> tuple[float, ...]:
     known = np.zeros((THIN, THIN))
     given = np.asarray(correlation, np.float64)[:THIN, :THIN]
     known[: given.shape[0], : given.shape[1]] = given
-    at = np.arange(THIN)
+    at, basis = np.arange(THIN), cosines(THIN)
     lag = np.abs(at[:, None] - at)
-    basis = np.cos((2 * at + 1) * at[:, None] * np.pi / (2 * THIN)) * (2 / THIN) ** 0.5
-    basis[0] /= 2**0.5
     pairs = known[lag[:, None, :, None], lag[None, :, None, :]]  # y x, y x
     variance = np.einsum("ay,bx,yxuv,au,bv->ab", basis, basis, pairs, basis, basis)
     deviation = np.sqrt(np.maximum(variance, LEAST))
