@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
-from core.costs import cost_of
 from core.image import Image
 from core.method import Method
 from core.noise.measured import CANNOT_TELL, Measured
@@ -114,7 +113,7 @@ def choose(
         return Recipe((Step(method),)), f"{method.title}: nothing else is installed."
 
     def spent(rung: _Rung) -> float:
-        return image.megapixels * cost_of(methods[rung.method]) / threads
+        return image.megapixels * methods[rung.method].cpu_seconds / threads
 
     taken = next((each for each in right if spent(each) <= BUDGETS[budget]), right[-1])
     kind, slower = methods[taken.method], right[: right.index(taken)]

@@ -176,6 +176,8 @@ class Method:
     domain: ClassVar[Literal["white", "signal"]] = "white"
     # white: variance-stabilised planes, noise of standard deviation 1; signal: above black
     tensors: ClassVar[bool] = True  # False: run() takes NumPy arrays, too, and gets them on the CPU
+    cpu_seconds: ClassVar[float] = 1.0  # of one core per megasample, as docs/BENCHMARKS.md has it:
+    # for choices made before a first run
     cpu_only: ClassVar[bool] = False  # its kernels are the CPU's: no other device is tried
     repairs: ClassVar[bool] = False  # takes out defects only: the noise stays for a further step
     isolated: ClassVar[bool] = False  # runs in a child process: holds the GIL, may crash or hang

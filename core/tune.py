@@ -18,7 +18,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from core.costs import cost_of
 from core.desk import Desk
 from core.image import Array, Image
 from core.job import Progress, Stop, Told, told
@@ -96,7 +95,7 @@ def megasamples(method: Method, image: Image) -> float:
 
 def seconds(method: Method, image: Image, threads: int) -> float:
     """About how long tuning takes, from the tables of the benchmarks."""
-    return 0.5 + megasamples(method, image) * cost_of(method) / max(threads, 1)
+    return 0.5 + megasamples(method, image) * method.cpu_seconds / max(threads, 1)
 
 
 @dataclass(frozen=True)
@@ -266,7 +265,7 @@ def _tries(method: Method) -> int:
 
 def _samples(method: Method) -> float:
     """How much is looked at: of a slow method less."""
-    affordable = SECONDS / (2 * HALO * _tries(method) * cost_of(method)) * 1e6
+    affordable = SECONDS / (2 * HALO * _tries(method) * method.cpu_seconds) * 1e6
     return float(np.clip(affordable, FEWEST, SAMPLES))
 
 

@@ -23,6 +23,7 @@ class Across(Method):
     """For cubes, clips at rest and MR series of noise that nobody knows: needs no noise model."""
 
     title = "Prediction across images"
+    cpu_seconds = 0.05
     assumption = "Noise independent from band to band (frame, direction); nothing moves."
     paper = "Fadnavis, Batson and Garyfallidis (Patch2Self), NeurIPS 2020"
     family = "self-supervised"

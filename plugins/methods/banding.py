@@ -25,6 +25,7 @@ class Banding(Method):
     """Takes out stripes that lines of the sensor share, from dark pictures above all."""
 
     title = "Banding"
+    cpu_seconds = 0.02
     assumption = "Each row (column) has an offset of its own, smaller than the noise of a pixel."
     paper = "Boie and Cox, IEEE TPAMI 14(6), 1992; Wei et al. (ELD), IEEE TPAMI 44(11), 2021"
     repairs = True

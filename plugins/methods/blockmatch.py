@@ -17,6 +17,7 @@ class BlockMatch(ByColor):
     """The finest and the slowest: repeated structure and edges stay crisp. For the final export."""
 
     title = "Block matching"
+    cpu_seconds = 6.9
     cpu_only = True
     spectral = True
     paper = "Dabov, Foi, Katkovnik and Egiazarian, IEEE TIP 2007"

@@ -22,6 +22,7 @@ class BlockMatch3d(ByVolume):
     """The finest for MR and CT volumes, and the slowest: thin structures stay. For the export."""
 
     title = "Block matching 3-D"
+    cpu_seconds = 2.9
     paper = "Maggioni, Katkovnik, Egiazarian and Foi, IEEE TIP 2013"
 
     search: Annotated[

@@ -18,6 +18,7 @@ class Clip(Method):
     """For B-mode clips: as Speckle, and frames before and after help where they agree."""
 
     title = "Speckle in clips"
+    cpu_seconds = 1.1
     assumption = (
         "Speckle that changes from frame to frame while tissue moves by a few pixels, of equal"
         " strength after compression (it works in the log domain)."

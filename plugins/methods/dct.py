@@ -17,6 +17,7 @@ class Dct(ByColor):
     """The best classical method here: keeps fine texture, leaves no blotches. Start with this."""
 
     title = "DCT"
+    cpu_seconds = 0.27
     version = 2
     spectral = True
     paper = "Yu and Sapiro, IPOL 2011; Pierazzo and Facciolo, IPOL 2017; Dabov et al., TIP 2007"

@@ -17,6 +17,7 @@ class Dct3d(ByVolume):
     """Fast and fine for MR and CT volumes: whole scans in seconds. Start with this."""
 
     title = "DCT 3-D"
+    cpu_seconds = 0.2
     paper = "Yu and Sapiro, IPOL 2011; Maggioni, Katkovnik, Egiazarian and Foi, IEEE TIP 2013"
 
     def volume_needs(self, image: Image) -> Needs:

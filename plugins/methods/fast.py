@@ -17,6 +17,7 @@ class Fast(ByColor):
     """Several times faster than DCT and a little less fine: for live work and large batches."""
 
     title = "Fast"
+    cpu_seconds = 0.13
     version = 2
     spectral = True
     paper = "Yu and Sapiro, IPOL 2011; Pierazzo and Facciolo, IPOL 2017"

@@ -19,6 +19,7 @@ class HotPixels(Method):
     """Takes out single pixels that stand out, and nothing else: the first step, before others."""
 
     title = "Hot pixels"
+    cpu_seconds = 0.03
     assumption = (
         "Defects are single sites that neither neighbours of their colour nor others share."
     )

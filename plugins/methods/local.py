@@ -19,6 +19,7 @@ class Local(Method):
     """The classical speckle filters, in a fraction of a second: even areas are averaged."""
 
     title = "Local statistics"
+    cpu_seconds = 0.1
     assumption = (
         "Noise of equal strength everywhere after compression (it works in the log domain); where"
         " values vary more than it does, there is detail."

@@ -20,6 +20,7 @@ class MpPca(Method):
     """For series of MR volumes (diffusion, functional): each voxel's course over the series."""
 
     title = "MP-PCA"
+    cpu_seconds = 0.5
     assumption = "Noise alike in all volumes of the series, of any strength: it is measured here."
     paper = "Veraart et al., NeuroImage 142, 2016; Gavish and Donoho, IEEE TIT 63, 2017"
     kinds = ("mr",)

@@ -17,6 +17,7 @@ class Nlm(ByColor):
     """Averages pixels whose surroundings look alike: good for repeated structure and edges."""
 
     title = "Non-local means"
+    cpu_seconds = 0.18
     paper = "Buades, Coll and Morel, CVPR 2005"
 
     search: Annotated[

@@ -18,6 +18,7 @@ class Rf(Method):
     """For RF lines and IQ: the amplifier's noise goes from deep and dark tissue, speckle stays."""
 
     title = "RF Wiener"
+    cpu_seconds = 0.2
     assumption = (
         "Noise independent from line to line, while a beam covers several lines; its spectrum is"
         " measured (it works on the echoes before detection)."

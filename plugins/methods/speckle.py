@@ -13,6 +13,7 @@ class Speckle(Method):
     """For B-mode pictures and any noise with grain: smooth tissue, sharp walls and fibres."""
 
     title = "Speckle"
+    cpu_seconds = 1.0
     assumption = (
         "Noise as wide as the grain measured in the picture, of equal strength after compression"
         " (it works in the log domain)."

@@ -20,6 +20,7 @@ class Subspace(Method):
     """For hyperspectral cubes: finds the few spectra all are mixed from. Start with this."""
 
     title = "Spectral subspace"
+    cpu_seconds = 0.3
     assumption = (
         "Noise independent in every band and pixel, as strong as it may be in each;"
         " stripes, dead lines and impulses in some of the bands."

@@ -42,6 +42,7 @@ class Developed(Method):
     """For RAW files: all colours are denoised together, and interpolated (TIFF, PNG, JPEG)."""
 
     title = "Network for RAW"
+    cpu_seconds = 1.0
     assumption = "Noise independent from pixel to pixel, its strength known from the noise model."
     paper = "Gharbi et al., ACM TOG 35(6), 2016; Mohan et al., ICLR 2020"
     family = "learned"

@@ -29,6 +29,7 @@ class Network(Method):
     """The finest of the quick ones: keeps texture and edges that filters lose. Start with this."""
 
     title = "Network"
+    cpu_seconds = 0.67
     assumption = "Noise independent from pixel to pixel, its strength known from the noise model."
     paper = "Mohan et al., ICLR 2020; Zhang, Zuo and Zhang, IEEE TIP 2018"
     family = "learned"
