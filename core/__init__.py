@@ -10,14 +10,8 @@ from core.places import keep_kernels
 
 __version__ = "0.1.0"
 
-COMMANDS = (
-    "denoise",
-    "convert",
-    "methods",
-    "noise",
-    "info",
-    "calibrate",
-)  # other words open the window
+# other words open the window
+COMMANDS = ("denoise", "convert", "methods", "noise", "info", "calibrate")
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # tiles are worked on in parallel already
 keep_kernels()  # before anything imports numba

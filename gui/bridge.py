@@ -35,7 +35,7 @@ from gui.again import LANE, Again
 from gui.mail import Mail
 from gui.plan import stages
 from gui.rates import Rates
-from gui.session import Document, Origin, Session, State
+from gui.session import Document, Session, State
 from gui.status import task
 from gui.turns import timer
 from gui.viewer import Viewer
@@ -330,8 +330,7 @@ class Bridge(QObject):
             self.opened.emit(value)
         elif isinstance(value, Measured):
             flat = isinstance(job.work, MeasureNoise) and job.work.flat is not None
-            origin = Origin.PICKED if flat else Origin.MEASURED
-            self._session.take_noise(value, Origin.CALIBRATED if value.calibrated else origin)
+            self._session.take_noise(value, flat)
         elif isinstance(value, Exported):
             self.exported.emit(value)
         elif isinstance(job.work, Judge) and isinstance(value, tuple):

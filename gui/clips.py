@@ -309,11 +309,8 @@ class Clips(QObject):
         return front[d.image.stack.index("t")][0] if d is not None and front else 0
 
     def _front(self, at: int) -> tuple[Span, ...]:
-        d, front = self._session.document, self._session.state.view.front
-        stack = d.image.stack if d is not None else ""
-        return tuple(
-            (at, at + 1) if axis == "t" else span for axis, span in zip(stack, front, strict=True)
-        )
+        d, view = self._session.document, self._session.state.view
+        return view.front_at(d.image.stack, "t", at) if d is not None else ()
 
     def _share_keys(self, stack: bool) -> None:
         """Left and Right go through a stack; a picture is panned with them."""

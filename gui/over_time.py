@@ -124,12 +124,8 @@ class OverTime(QObject):
             self._before = self._after = np.zeros((0, 0), np.float32)
             self._strip.set_pictures(None, None)
             return
-        count = d.image.pixels.shape[d.image.axes.index("t")]
-        frames = tuple(
-            (at, tuple((at, at + 1) if axis == "t" else span
-                       for axis, span in zip(d.image.stack, state.view.front, strict=True)))
-            for at in range(count)
-        )  # fmt: skip
+        stack, count = d.image.stack, d.image.pixels.shape[d.image.axes.index("t")]
+        frames = tuple((at, state.view.front_at(stack, "t", at)) for at in range(count))
         seen = Seen(d.image, d.noise, d.recipe, d.look, state.view.visible, 1)
         self._before = self._after = np.zeros((0, count), np.float32)
         work = FollowLine(seen, line, frames)
@@ -163,10 +159,7 @@ class OverTime(QObject):
         d, view = state.document, state.view
         if d is None:
             return
-        front = tuple(
-            (at, at + 1) if axis == "t" else span
-            for axis, span in zip(d.image.stack, view.front, strict=True)
-        )
+        front = view.front_at(d.image.stack, "t", at)
         if front != view.front:
             self._session.look_at(front=front, visible=replace(view.visible, front=front))
 

@@ -65,6 +65,11 @@ class View:
     masking: bool = False  # its mask is being edited in the picture
     layer: str = IMAGE  # of what the last step found: what is shown as "after"
 
+    def front_at(self, stack: str, axis: str, at: int) -> tuple[Span, ...]:
+        """The same slices with another one along an axis of the stack."""
+        spans = zip(stack, self.front, strict=True)
+        return tuple((at, at + 1) if letter == axis else span for letter, span in spans)
+
     def front_of(self, stack: str, across: str) -> tuple[Span, ...]:
         """The slice that a plane shows, as its regions name it: see planes.reformatted."""
         if across == "z" or not self.front:  # no slice: the colours of a cube
@@ -147,8 +152,13 @@ class Session(QObject):
         self._replace(State(after, replace(self.state.view, held=not final)))
         self.history_changed.emit()
 
-    def take_noise(self, found: Measured, origin: Origin) -> None:
-        """What was measured: the first model holds for all of the history, another is an edit."""
+    def take_noise(self, found: Measured, flat: bool) -> None:
+        """What was measured, blind or in a `flat` area the user picked.
+
+        The first model holds for all of the history, another is an edit.
+        """
+        origin = Origin.PICKED if flat else Origin.MEASURED
+        origin = Origin.CALIBRATED if found.calibrated else origin
         changes = {"noise": found.model, "measured": found, "origin": origin}
         if self.document is not None and self.document.noise is None:
             self._learn(**changes)

@@ -23,9 +23,7 @@ class Preset:
     name: str
     level: float
     width: float
-    curve: tuple[float, ...] | None = (
-        None  # brightness from end to end where it is no straight line
-    )
+    curve: tuple[float, ...] | None = None  # brightness from end to end, where it is no line
 
 
 # What radiologists usually set; each program's numbers differ a little.

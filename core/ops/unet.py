@@ -152,15 +152,13 @@ def grown(shape: Shape, kernels: Mapping[str, Array], seed: int) -> UNet:
     zero at first.
     """
     net = fresh(shape, seed)
-    old = set(kernels)
     for name, wide in net.named_parameters():
         with torch.no_grad():
-            if name in old:
+            if name in kernels:
                 known = torch.as_tensor(kernels[name].astype(np.float32))
                 if name == "head.weight":
-                    guide = known[:, -1:] * (
-                        shape.channels / shape.guides
-                    )  # one colour at each site
+                    share = shape.channels / shape.guides  # one colour at each site
+                    guide = known[:, -1:] * share
                     known = torch.cat((known[:, :-1], guide.expand(-1, shape.guides, -1, -1)), 1)
                 out, into = known.shape[:2]
                 wide[:out] = 0

@@ -7,7 +7,6 @@ from dataclasses import replace
 import resources
 from core.noise.measured import ChannelFit, Measured, Pattern
 from core.noise.model import PoissonGaussian
-from gui.session import Origin
 
 SAMPLE = resources.path("samples/bayer_iso12800.dng")
 
@@ -44,12 +43,12 @@ def test_chosen_again_when_the_noise_is_known(window, qtbot):
     noise = PoissonGaussian((0.0,), (9.0,))
     grain = Measured(noise, (fit,), pattern=Pattern(((1.0, 0.5), (0.5, 0.2))))
     w.session.open(replace(d, noise=None, measured=None))
-    w.session.take_noise(grain, Origin.MEASURED)
+    w.session.take_noise(grain, flat=False)
     qtbot.waitUntil(lambda: method_of(w) == "dct")
     assert "correlated" in w.status.words
     assert not w.session.can_undo
     w.session.open(replace(d, noise=None, measured=None))
     w.chain.amount(0.5, True)  # the user's own wish stays
-    w.session.take_noise(grain, Origin.MEASURED)
+    w.session.take_noise(grain, flat=False)
     qtbot.wait(20)
     assert method_of(w) == "blockmatch"
