@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pareto
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
@@ -175,45 +176,16 @@ def line(name: str, row: Row) -> str:
 
 
 def drawn(table: dict[str, Row], path: Path) -> None:
-    """Mean MPSNR of the three noises against CPU seconds, as SVG; dashes join the front."""
-    points = sorted(
+    """Mean MPSNR of the three noises against CPU seconds, as SVG."""
+    points = [
         (float(np.mean([n["cpu"] for n in row["noise"].values()])),
          float(np.mean([n["psnr"] for n in row["noise"].values()])), name)
         for name, row in table.items()
         if len(row["noise"]) == len(KINDS) and name != "noisy"
-    )  # fmt: skip
-    low, high = np.log10(min(p[0] for p in points) / 2), np.log10(max(p[0] for p in points) * 4)
-    least, most = min(p[1] for p in points) - 2, max(p[1] for p in points) + 2
-
-    def at(cpu: float, psnr: float) -> tuple[float, float]:
-        x = 60 + 620 * (np.log10(cpu) - low) / (high - low)
-        return float(x), float(360 - 330 * (psnr - least) / (most - least))
-
-    parts = ['<svg xmlns="http://www.w3.org/2000/svg" width="720" height="410" font-size="13" '
-             'font-family="sans-serif"><rect width="720" height="410" fill="white"/>']  # fmt: skip
-    for power in range(int(np.ceil(low)), int(np.floor(high)) + 1):
-        x, _ = at(10.0**power, least)
-        parts.append(f'<path d="M{x:.0f} 30V360" stroke="#ddd"/>')
-        parts.append(f'<text x="{x - 8:.0f}" y="378">{10.0**power:g}</text>')
-    for level in range(int(np.ceil(least / 5) * 5), int(most) + 1, 5):
-        _, y = at(1.0, level)
-        parts.append(f'<path d="M60 {y:.0f}H680" stroke="#ddd"/>')
-        parts.append(f'<text x="34" y="{y + 4:.0f}">{level}</text>')
-    front: list[tuple[float, float]] = []
-    best = -np.inf
-    for cpu, psnr, name in points:
-        x, y = at(cpu, psnr)
-        if psnr > best:
-            best = psnr
-            front.append((x, y))
-        color = "#c0392b" if name in OURS else "#34495e"
-        parts.append(f'<circle cx="{x:.0f}" cy="{y:.0f}" r="4" fill="{color}"/>')
-        parts.append(f'<text x="{x + 7:.0f}" y="{y + 4:.0f}" fill="{color}">{name}</text>')
-    joined = " ".join(f"{x:.0f},{y:.0f}" for x, y in front)
-    parts.append(f'<polyline points="{joined}" fill="none" stroke="#888" stroke-dasharray="4"/>')
-    parts.append('<text x="300" y="400">CPU seconds a cube</text>')
-    parts.append('<text x="20" y="20">MPSNR, dB, mean of the three noises</text></svg>')
-    path.write_text("\n".join(parts), encoding="utf-8")
+    ]  # fmt: skip
+    ends = min(p[1] for p in points) - 2, max(p[1] for p in points) + 2
+    words = "CPU seconds a cube", "MPSNR, dB, mean of the three noises"
+    pareto.draw(points, OURS, path, words, ends, step=5)
 
 
 def table(title: str, truth: Any, args: argparse.Namespace, kept: dict[str, Any]) -> dict[str, Row]:

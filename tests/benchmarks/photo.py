@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pareto
 
 OURS = ("fast", "dct", "nlm", "blockmatch", "unet")
 PEERS = ("cv2_nlmeans", "sk_nlm", "sk_wavelet_cyc", "sk_tv", "bm3d")
@@ -123,43 +124,13 @@ def one(name: str, args: argparse.Namespace) -> dict[str, Any]:
 
 
 def drawn(rows: dict[str, Any], path: Path) -> None:
-    """Mean PSNR against CPU seconds per megapixel, as SVG; dashes join the front."""
-    points = sorted(
+    """Mean PSNR against CPU seconds per megapixel, as SVG."""
+    points = [
         (row["cpu"], float(np.mean(list(row["psnr"].values()))), name) for name, row in rows.items()
-    )
-    low, high = np.log10(points[0][0] / 2), np.log10(points[-1][0] * 4)
-    least = np.floor(min(p[1] for p in points))
-    most = np.ceil(max(p[1] for p in points))
-
-    def at(cpu: float, psnr: float) -> tuple[float, float]:
-        x = 60 + 620 * (np.log10(cpu) - low) / (high - low)
-        return float(x), float(360 - 330 * (psnr - least) / (most - least))
-
-    parts = ['<svg xmlns="http://www.w3.org/2000/svg" width="720" height="410" font-size="13" '
-             'font-family="sans-serif"><rect width="720" height="410" fill="white"/>']  # fmt: skip
-    for power in range(int(np.ceil(low)), int(np.floor(high)) + 1):
-        x, _ = at(10.0**power, least)
-        parts.append(f'<path d="M{x:.0f} 30V360" stroke="#ddd"/>')
-        parts.append(f'<text x="{x - 8:.0f}" y="378">{10.0**power:g}</text>')
-    for level in range(int(least), int(most) + 1):
-        _, y = at(1.0, level)
-        parts.append(f'<path d="M60 {y:.0f}H680" stroke="#ddd"/>')
-        parts.append(f'<text x="34" y="{y + 4:.0f}">{level}</text>')
-    front: list[str] = []
-    best = -np.inf
-    for cpu, psnr, name in points:
-        x, y = at(cpu, psnr)
-        if psnr > best:
-            best = psnr
-            front.append(f"{x:.0f},{y:.0f}")
-        color = "#c0392b" if name in OURS else "#34495e"
-        parts.append(f'<circle cx="{x:.0f}" cy="{y:.0f}" r="4" fill="{color}"/>')
-        parts.append(f'<text x="{x + 7:.0f}" y="{y + 4:.0f}" fill="{color}">{name}</text>')
-    parts.append(f'<polyline points="{" ".join(front)}" fill="none" stroke="#888" '
-                 'stroke-dasharray="4"/>')  # fmt: skip
-    parts.append('<text x="280" y="400">CPU seconds a megapixel</text>')
-    parts.append('<text x="20" y="20">PSNR, dB, mean of all sigmas</text></svg>')
-    path.write_text("\n".join(parts), encoding="utf-8")
+    ]
+    ends = np.floor(min(p[1] for p in points)), np.ceil(max(p[1] for p in points))
+    words = "CPU seconds a megapixel", "PSNR, dB, mean of all sigmas"
+    pareto.draw(points, OURS, path, words, ends)
 
 
 def main() -> None:
