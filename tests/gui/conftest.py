@@ -99,3 +99,22 @@ def opened(window, qtbot, settle):
     qtbot.waitUntil(lambda: window.session.document is not None, timeout=30_000)
     settle(window)
     return window
+
+
+@pytest.fixture
+def picture(window, qtbot, settle, tmp_path):
+    """The window with a small grey picture and a step `half`; two more methods to choose from."""
+    from tests.gui.chains import CALLS, Half, Minus
+
+    values = np.random.default_rng(0).normal(1000, 20, (120, 160)).astype(np.float32)
+    for name, pixels in (("picture", values), ("dark", values / 4), ("small", values[:50])):
+        np.save(tmp_path / f"{name}.npy", pixels)
+    window.registry.methods.update({"half": Half, "minus": Minus})
+    window.panel.set_methods(window.registry.methods)
+    window.open(str(tmp_path / "picture.npy"))
+    qtbot.waitUntil(lambda: window.session.document is not None, timeout=30_000)
+    settle(window)
+    window.chain.method(Half(), True)
+    settle(window)
+    CALLS.clear()
+    return window
