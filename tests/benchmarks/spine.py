@@ -3,9 +3,10 @@
     python tests/benchmarks/spine.py [FILE] [--method ID] [--repeat 3]
 
 "Bare" is a loop over tiles that were cut, stabilised and laid out beforehand and calls nothing but
-the method's run(); "tile" adds the stabilisation and its inverse; "render" is core.render to the
-assembled picture, cache included. One thread; CPU seconds, the least of some alternating runs;
-peak memory of the process. Without FILE a 6-megapixel mosaic is simulated.
+the method's run(); "to a picture" adds what a program without a spine needs as well: stabilisation,
+its inverse, and a picture that the tiles are put into; "render" is core.render to the same picture,
+with its planning, cancelling, cache and progress. One thread; CPU seconds, the least of some
+alternating runs; peak memory of the process. Without FILE a 6-megapixel mosaic is simulated.
 """
 
 from __future__ import annotations
@@ -74,7 +75,8 @@ def main() -> None:
     context = Context(white, colors, "cpu", 1, lambda: False)
     domain = Domain(laid.packing, image.levels).over(noise)
     given: list[tuple[Region, Array, Array]] = []
-    for region in tiles(whole, laid.grid, image.height, image.width):
+    regions = tiles(whole, laid.grid, image.height, image.width)
+    for region in regions:
         need = laid.need(region.aligned(laid.align))
         source, _ = laid.flat(cut(image.pixels, need, laid.packing.phase))
         inner, _ = laid.flat(image.pixels[region.slices])
@@ -86,10 +88,12 @@ def main() -> None:
         for planes in stable:
             laid.method.run(planes, None, context)
 
-    def tile() -> None:
-        for need, source, inner in given:
+    def picture() -> None:
+        out = np.empty(image.pixels.shape, np.float32)
+        for (need, source, inner), region in zip(given, regions, strict=True):
             planes = laid.method.run(domain.enter(source, need.y0, need.x0), None, context)
-            domain.leave(planes, inner, need.y0 + laid.halo, need.x0 + laid.halo, halo)
+            y, x = need.y0 + laid.halo, need.x0 + laid.halo
+            out[region.slices] = domain.leave(planes, inner, y, x, halo)[0, 0]
 
     def render() -> None:
         desk.cache = Cache(1 << 30)
@@ -97,11 +101,11 @@ def main() -> None:
 
     for work in (bare, render):  # compile and load once
         work()
-    runs = [[cpu(work) for work in (bare, tile, render)] for _ in range(args.repeat)]
+    runs = [[cpu(work) for work in (bare, picture, render)] for _ in range(args.repeat)]
     least = np.min(runs, axis=0)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     peak *= 1 if sys.platform == "darwin" else 1024
-    print("| method | MP | bare, s/MP | + stabilising | render | render / bare | render / tile |")
+    print("| method | MP | bare, s/MP | to a picture | render | render / bare | render / picture |")
     print("|---" * 7 + "|")
     each = " | ".join(f"{value / image.megapixels:.3f}" for value in least)
     print(
