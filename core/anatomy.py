@@ -15,6 +15,7 @@ from core.image import Array, Image
 
 Affine = list[list[float]]
 OBLIQUE = 0.26  # sine of 15 degrees
+FRAME = "FrameOfReferenceUID"
 
 
 def turned(affine: Any) -> Affine:
@@ -87,6 +88,54 @@ def point(coords: Mapping[str, Any], z: float, y: float, x: float) -> tuple[floa
     deep = float(np.interp(z, np.arange(len(each)), each)) - float(each[0])
     moved = steps @ (x * spacing["x"], y * spacing["y"], deep)
     return tuple(float(value) for value in np.asarray(origin, float) + moved)
+
+
+def voxel(coords: Mapping[str, Any], millimetres: Sequence[float]) -> tuple[float, ...] | None:
+    """The inverse of `point`: (z, y, x), which may lie outside the volume; None: not known."""
+    if "affine" in coords:
+        affine = np.asarray(coords["affine"], float)
+        if not usable(affine):
+            return None
+        x, y, z, _ = np.linalg.solve(affine, (*millimetres, 1.0))
+        return float(z), float(y), float(x)
+    steps, origin, places = directions(coords), coords.get("origin"), coords.get("z")
+    spacing: Mapping[str, float] = coords.get("spacing", {})
+    if steps is None or origin is None or "x" not in spacing or places is None:
+        return None
+    moved = np.linalg.solve(steps, np.asarray(millimetres, float) - np.asarray(origin, float))
+    each: Array = np.asarray(places, float)
+    order = np.argsort(each)
+    at = float(each[0]) + float(moved[2])
+    deep = float(np.interp(at, each[order], np.arange(len(each))[order]))
+    return deep, float(moved[1] / spacing["y"]), float(moved[0] / spacing["x"])
+
+
+def same_frame(a: Image, b: Image) -> bool:
+    """Do millimetres of both mean the same place in the same patient?
+
+    DICOM says so by a frame of reference. Files that name none are taken to lie in one room when
+    the middle of each volume lies inside the other one.
+    """
+    names = [_frame(one) for one in (a, b)]
+    if any(names):
+        return names[0] == names[1]
+    return all(_holds(one, other) for one, other in ((a, b), (b, a)))
+
+
+def _frame(image: Image) -> str:
+    told: Mapping[str, Any] = image.meta.get("identifiers", {})
+    return str(told.get(FRAME, ""))
+
+
+def _holds(image: Image, other: Image) -> bool:
+    """Does the middle of the other volume lie inside this one?"""
+    sizes = [[each.pixels.shape[each.axes.index(a)] if a in each.axes else 1 for a in "zyx"]
+             for each in (image, other)]  # fmt: skip
+    middle = point(other.coords, *((size - 1) / 2 for size in sizes[1]))
+    found = voxel(image.coords, middle) if middle else None
+    return found is not None and all(
+        -0.5 <= at <= size - 0.5 for at, size in zip(found, sizes[0], strict=True)
+    )
 
 
 def letters(direction: Any) -> str:

@@ -28,13 +28,16 @@ class Desk:
     """Shared by all workers of one engine; holds no image and no setting.
 
     `memory` is the most that tiles in work, the cache and results may take together, in bytes (0:
-    half of what is free); beyond it the cache spills and results lie in files.
+    half of what is free); beyond it the cache spills and results lie in files. Where several desks
+    share a machine each takes its part; a cache that is `lent` is closed by whoever lent it.
     """
 
     cache: Cache = field(default_factory=lambda: Cache(min(free_memory() // 4, 4 << 30)))
     threads: int = field(default_factory=lambda: os.cpu_count() or 1)
     tile: int = 0  # edge of a tile in pixels; 0: what each method likes
     memory: int = 0
+    sharing: int = 1  # how many desks there are
+    lent: bool = False
     decoder: Decoder = field(default_factory=Decoder)
     roster: Roster = field(default_factory=Roster)
     children: Children = field(default_factory=Children)
@@ -47,10 +50,11 @@ class Desk:
     @property
     def room(self) -> int:
         """Bytes that one result may take in memory."""
-        return self.memory // 2 or free_memory() // 2
+        return (self.memory // 2 or free_memory() // 2) // self.sharing
 
     def close(self) -> None:
         """End what outlives a Work: waiting children, files of the cache."""
         self.decoder.close()
         self.children.close()
-        self.cache.close()
+        if not self.lent:
+            self.cache.close()

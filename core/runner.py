@@ -100,7 +100,7 @@ class Runner:
         edge = self.laid.grid + 2 * self.laid.halo
         deep = prod(axis.edge + 2 * axis.halo for axis in self.laid.stack)
         size = 4 * edge * edge * deep * self.laid.channels * self.batch
-        room = self._desk.memory // 2 or limit(self.device)
+        room = (self._desk.memory // 2 or limit(self.device)) // self._desk.sharing
         return in_flight(room, size, self.laid.needs.cost, threads)
 
     @property

@@ -82,6 +82,12 @@ LOOK = (
     Command("gain_down", "Difference: amplify less", ("[",)),
     Command("background", "Next background", ("G",)),
 )
+LINKS = (  # what goes together in linked windows: see gui/links.py
+    Command("link_place", "Link zoom and place", checkable=True, needs_image=False),
+    Command("link_slice", "Link slice and crosshair", checkable=True, needs_image=False),
+    Command("link_window", "Link window and level", checkable=True, needs_image=False),
+    Command("link_view", "Link planes and before/after", checkable=True, needs_image=False),
+)
 NOISE = (
     Command("measure", "Measure noise", ("M",), "gauge"),
     Command("pick", "Pick a flat area", ("Shift+M",), "pipette", checkable=True),
@@ -156,7 +162,7 @@ HELP = (Command("keys", "Keyboard shortcuts", ("F1",), "keyboard", needs_image=F
 MENUS: Mapping[str, tuple[tuple[Command, ...], ...]] = {
     "File": (FILE,),
     "Edit": (EDIT, AUTOMATIC, TUNE),
-    "View": (COMPARE, LAYER, ZOOM, LOOK),
+    "View": (COMPARE, LAYER, ZOOM, LOOK, LINKS),
     "Scan": (WINDOWS, PLANES, PATIENT),
     "Slices": (STEPS, PLAY),
     "Cube": (CUBE,),

@@ -32,6 +32,8 @@ class Background(QObject):
     def __init__(self, bridge: Bridge, viewer: Viewer, machine: Machine) -> None:
         super().__init__()
         self._bridge, self._viewer, self.machine = bridge, viewer, machine
+        self.owner = f"canvases {id(self)}"  # what the viewer holds, as the cache knows it
+        self.windows = 1  # that share the memory
         self.rows: tuple[Row, ...] = ()
         self.busy = False  # looking for devices
         self._plots_wanted = False
@@ -55,7 +57,8 @@ class Background(QObject):
     def allow(self) -> None:
         """Keep to the bounds that the user has set, and count what the viewer holds."""
         m = self.machine
-        wanted = Allow(m.memory_bytes, m.cache_bytes, m.disk_bytes, self._viewer.nbytes)
+        bounds = m.memory_bytes, m.cache_bytes, m.disk_bytes
+        wanted = Allow(*bounds, self._viewer.nbytes, self.owner, self.windows)
         if wanted != self._allowed:
             self._allowed = wanted
             self._run(wanted, "allow")

@@ -52,6 +52,7 @@ def calls(window: Window) -> dict[str, Callable[..., object]]:
         "calibrate": window.calibrate,
         "tune": window.tuning.start, "take": window.take_suggestion,
         "keys": partial(help.keys, window), "about": partial(help.about, window),
+        **{f"link_{name}": partial(window.linked.link, name) for name in window.linked.links},
         **window.scans.calls(),
         **window.cubes.calls(),
         **window.clips.calls(),

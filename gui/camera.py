@@ -110,6 +110,11 @@ class Camera:
         u, v, _ = self._upright() @ (x, y, 1.0)
         return replace(self, scale=scale, centre=(float(v), float(u)))
 
+    def sensor(self, down: float, right: float) -> tuple[float, float]:
+        """Sensor (y, x) of a point of the upright picture."""
+        x, y, _ = np.linalg.solve(self._upright(), (right, down, 1.0))
+        return float(y), float(x)
+
     def frame(self, pane: Region, clip: Region) -> Frame | None:
         """What to paint of the picture in `pane`, inside `clip`; None where it does not reach."""
         height, width = self.size

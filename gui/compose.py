@@ -71,7 +71,8 @@ def furnish(
 
     w, session, viewer = window, Session(), Viewer()
     machine = Machine(settings)
-    desk = machine.desk(roster)
+    w.linked = group or Linked(another, machine.cache(), settings)
+    desk = machine.desk(roster, w.linked.cache)
     w.session, w.viewer = session, viewer
     w.bridge = bridge = Bridge(session, viewer, desk, Rates(settings))
     w.background, w.monitor = Background(bridge, viewer, machine), Monitor(settings)
@@ -91,7 +92,6 @@ def furnish(
     w.cubes, w.clips = Cubes(w), Clips(w)
     w.panel.auto.setMenu(frame.menu(w, [w.actions_by_id[c.id] for c in actions.AUTOMATIC]))
     w.tuning = Tuning(session, w.panel, bridge, say, w.presenter.progressed)
-    w.linked = group or Linked(another)
     w.linked.add(w)
     _connect(w)
     w.presenter.enable()

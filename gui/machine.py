@@ -73,10 +73,13 @@ class Machine:
         """As Spill wants it."""
         return int(self.disk * GB)
 
-    def desk(self, roster: Roster) -> Desk:
-        """A desk within these bounds."""
-        cache = Cache(self.cache_bytes, Spill(self.disk_bytes))
-        return Desk(cache=cache, memory=self.memory_bytes, roster=roster)
+    def cache(self) -> Cache:
+        """A cache within these bounds, for all windows."""
+        return Cache(self.cache_bytes, Spill(self.disk_bytes))
+
+    def desk(self, roster: Roster, cache: Cache) -> Desk:
+        """A desk within these bounds; the cache is lent to it."""
+        return Desk(cache=cache, memory=self.memory_bytes, roster=roster, lent=True)
 
     def _number(self, key: str, default: float) -> float:
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QBrush, QColor, QPainter, QPen, QPolygonF
 
 from gui.panes import Compare
@@ -122,6 +122,15 @@ def line(painter: QPainter, start: QPointF, stop: QPointF) -> None:
     for end in (start, stop):
         painter.drawEllipse(end, 3, 3)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+
+
+def pointer(painter: QPainter, at: QPointF) -> None:
+    """Where the pointer of a linked window is: a cross with a hole, so that the spot is seen."""
+    arms = [QLineF(at + QPointF(4 * x, 4 * y), at + QPointF(12 * x, 12 * y))
+            for x, y in ((1, 0), (-1, 0), (0, 1), (0, -1))]  # fmt: skip
+    for width, color in ((3.4, DARK), (1.4, LIGHT)):
+        painter.setPen(_pen(color, width))
+        painter.drawLines(arms)
 
 
 def border(painter: QPainter, area: QRectF, color: QColor, width: float) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 
-from PySide6.QtCore import QPointF, QRectF, Qt, QTimer
+from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, Qt, QTimer
 from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent
 from PySide6.QtWidgets import QWidget
 
@@ -17,9 +17,10 @@ from core.tiles import Region
 from gui import annotations, overlay
 from gui.panes import Compare, Pane
 from gui.render import render
-from gui.showing import BACKGROUNDS
+from gui.showing import BACKGROUNDS, Spot
 from gui.view import View
 
+GHOST = QPoint(16, 16)  # half of what the pointer of another window takes
 SLOW = 0.025  # seconds per frame above which a moving picture is painted at half resolution
 
 
@@ -102,6 +103,8 @@ class Picture(View):
         """What a tool draws, the measured areas, the line across an edge."""
         if self.tool:
             self.tool.paint(painter, pane, self.devicePixelRatioF())
+        if self._ghost is not None and self._ghost[0] == pane.across:
+            overlay.pointer(painter, self._logical_point(pane, *self._ghost[1:]))
         if pane.across != self._marked:
             return
         second = self._outline if self._drawing == "second" else self._second
@@ -111,18 +114,31 @@ class Picture(View):
                 box = self._logical(pane.view.box_of(area))
                 overlay.rectangle(painter, box, letter if second else "")
         if self._line is not None:
-            ratio = self.devicePixelRatioF()
             y0, x0, y1, x1 = self._line
-            ends = [pane.view.device(y, x) for y, x in ((y0, x0), (y1, x1))]
-            overlay.line(painter, *(QPointF(x / ratio, y / ratio) for y, x in ends))
+            ends = [self._logical_point(pane, y, x) for y, x in ((y0, x0), (y1, x1))]
+            overlay.line(painter, *ends)
+
+    def set_ghost(self, spot: Spot | None) -> None:
+        """Where the pointer of a linked window is; None: nowhere."""
+        if spot == self._ghost:
+            return
+        both = [each for each in (self._ghost, spot) if each is not None]
+        self._ghost = spot
+        for across, y, x in both:
+            for pane in self._panes() if self._sheets else ():
+                if pane.across == across:
+                    point = self._logical_point(pane, y, x).toPoint()
+                    self.update(QRect(point - GHOST, point + GHOST))
+
+    def _logical_point(self, pane: Pane, y: float, x: float) -> QPointF:
+        down, right = pane.view.device(y, x)
+        return QPointF(right, down) / self.devicePixelRatioF()
 
     def _annotate(self, painter: QPainter, pane: Pane, area: QRectF) -> None:
         plane, notes = self._sheets[pane.across].plane, self._notes
         if notes.crosshair:
             row, column = (notes.at[axis] + 0.5 for axis in VIEWS[pane.across][1:])
-            y, x = pane.view.device(row, column)
-            ratio = self.devicePixelRatioF()
-            annotations.crosshair(painter, area, QPointF(x / ratio, y / ratio), plane)
+            annotations.crosshair(painter, area, self._logical_point(pane, row, column), plane)
         if notes.medical:
             pixel = plane.millimetres / pane.camera.scale * self.devicePixelRatioF()
             annotations.paint(painter, area, plane, notes, pixel)

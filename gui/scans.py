@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -98,21 +98,22 @@ class Scans(QObject):
     def _move_to(self, across: str, row: int, column: int) -> None:
         """The crosshair is at another place of a plane."""
         _, down, right = VIEWS[across]
-        self._go({down: row, right: column})
+        self.go({down: row, right: column})
 
     def _step_to(self, axis: str, at: int) -> None:
-        self._go({axis: at})
+        self.go({axis: at})
 
-    def _go(self, to: dict[str, int]) -> None:
+    def go(self, to: Mapping[str, int]) -> None:
+        """Look at another place: the slice by axis; along y and x where the crosshair is."""
         d, view = self._session.document, self._session.state.view
         if d is None:
             return
         stack = d.image.stack
-        at = view.at(stack) | to
         front: tuple[Span, ...] = tuple(
-            (at["z"], at["z"] + 1) if axis == "z" else span
-            for axis, span in zip(stack, view.front, strict=True)
+            (to[axis], to[axis] + 1) if axis in to else span
+            for axis, span in zip(stack, view.front, strict=False)
         )
+        at = view.at(stack) | dict(to)
         cross = at["y"], at["x"]
         moved = replace(view, front=front, cross=cross)
         visible = replace(view.visible, front=moved.front_of(stack, view.across))

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from core.tiles import Region
 from gui.panes import Compare, Pane
 
+Spot = tuple[str, float, float]  # across which plane, sensor y and x
 BACKGROUNDS = {"black": 0, "grey": 118, "white": 255}  # 118: 18 % of white's light in sRGB
 
 
@@ -56,6 +57,7 @@ class Showing(QWidget):
     roiChanged = Signal(object)  # Region or None
     marksChanged = Signal(object, object)  # the second area, the line across an edge; or None
     wipeMoved = Signal(float)
+    showingChanged = Signal()  # another way of comparing: its mode, divider, gain, or blinking
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -68,6 +70,7 @@ class Showing(QWidget):
         self._marked = "z"  # the plane that areas and line are drawn in
         self._outline: Region | None = None  # the area while it is drawn
         self._pointer: QPointF | None = None
+        self._ghost: Spot | None = None  # the pointer of a linked window, in sensor pixels here
         self.tool: Tool | None = None  # what has the hand before all else: see mask_tool.py
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMinimumSize(160, 120)
@@ -104,6 +107,7 @@ class Showing(QWidget):
     def compare(self, mode: Compare) -> None:
         self._compare = mode
         self._lay_out()
+        self.showingChanged.emit()
 
     @property
     def blinking(self) -> bool:
@@ -115,8 +119,10 @@ class Showing(QWidget):
 
     @blinking.setter
     def blinking(self, on: bool) -> None:
-        self._blinking = on
+        changed, self._blinking = on != self._blinking, on
         self.update()
+        if changed:
+            self.showingChanged.emit()
 
     @property
     def shown(self) -> Compare:
@@ -140,6 +146,7 @@ class Showing(QWidget):
         place = QRectF(ends[0] - 16, 0, ends[1] - ends[0] + 32, self.height())
         self.update(place.toAlignedRect() if self._alone() else self.rect())
         self.wipeMoved.emit(value)
+        self.showingChanged.emit()
 
     @property
     def difference_gain(self) -> float:
@@ -150,6 +157,7 @@ class Showing(QWidget):
     def difference_gain(self, value: float) -> None:
         self._gain = value
         self.update()
+        self.showingChanged.emit()
 
     @property
     def background(self) -> str:

@@ -37,12 +37,14 @@ class Place:
     down: float
     right: float
     wide: float  # logical pixels
+    exact: bool = False  # also where the picture's edge comes into the pane
 
 
 class View(Showing):
     """Shows one image: `set_image`, then `put` its pixels; `viewChanged` says which are wanted."""
 
     viewChanged = Signal(object, int)  # the visible Region, the binning wanted for it
+    moved = Signal()  # perhaps: the `place`
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -96,6 +98,12 @@ class View(Showing):
         self._asked = []
         self.clear_marks()
         self.update()
+
+    @property
+    def plane(self) -> Plane | None:
+        """The active one."""
+        sheet = self._sheets.get(self._active)
+        return sheet.plane if sheet else None
 
     @property
     def _layers(self) -> Layers | None:
@@ -279,7 +287,11 @@ class View(Showing):
         height, width = camera.size
         moved = replace(camera, centre=(place.down * height, place.right * width))
         scale = place.wide * self.devicePixelRatioF() / width
-        self._sheets[self._active].camera = moved.scaled(scale, self._own(self._active).place)
+        if place.exact:
+            moved = replace(moved, scale=scale)
+        else:
+            moved = moved.scaled(scale, self._own(self._active).place)
+        self._sheets[self._active].camera = moved
         self._view_moved()
 
     def sensor_at(self, point: QPointF, across: str = "") -> tuple[float, float] | None:
@@ -304,6 +316,7 @@ class View(Showing):
 
     def _view_moved(self) -> None:
         self.update()
+        self.moved.emit()
         asked = [each for across in self.planes for each in self.wanted(across)]
         if asked and asked != self._asked:
             self._asked = asked

@@ -233,6 +233,6 @@ class Window(QMainWindow):
     def closeEvent(self, event: QCloseEvent) -> None:
         if self.furnished:
             self.documents.remember()
-            self.linked.remove(self)
             self.bridge.close()
+            self.linked.remove(self)
         super().closeEvent(event)

@@ -15,7 +15,6 @@ from core.roster import Alarm, Row
 
 SPARE = "spare"
 WORKERS = "compute", "light", "files", "batch", SPARE
-CANVASES = "canvases"  # what the viewer holds, as the cache knows it
 Stop = Callable[[], bool]
 
 
@@ -101,17 +100,22 @@ class ChooseDevice:
 
 @dataclass(frozen=True)
 class Allow:
-    """How much may be taken, in bytes: on a worker, as what does not fit any more is written."""
+    """How much may be taken, in bytes: on a worker, as what does not fit any more is written.
+
+    By all windows together: they share the cache, and each takes its part of the rest.
+    """
 
     memory: int  # of all, 0: half of what is free
     cache: int  # of that, for tiles that were computed; the canvases are counted there, too
     disk: int
     canvases: int
+    owner: str  # the window whose canvases they are
+    windows: int
     worker: ClassVar[str] = SPARE
 
     def __call__(self, desk: Desk, cancelled: Stop) -> Iterator[None]:
-        desk.memory, desk.cache.budget = self.memory, self.cache
+        desk.memory, desk.sharing, desk.cache.budget = self.memory, self.windows, self.cache
         if desk.cache.spill is not None and desk.cache.spill.budget != self.disk:
             desk.cache.spill.budget = self.disk
-        desk.cache.reserve(CANVASES, self.canvases)
+        desk.cache.reserve(self.owner, self.canvases)
         yield None

@@ -76,3 +76,30 @@ def test_a_window_turned_round_shows_the_negative() -> None:
     )
     assert np.abs(plain + turned - 255).max() <= 2
     assert turned[0, 0, 0] > turned[-1, -1, 0]
+
+
+def test_a_voxel_is_found_by_its_millimetres() -> None:
+    even = {"affine": anatomy.affine_of(((0, 2, 0), (3, 0.5, 0), (0, 0, -4)), (5, 6, 7))}
+    uneven = {
+        "directions": [[1, 0, 0], [0, 1, 0], [0, 0, -1]], "origin": (5.0, 6.0, 7.0),
+        "spacing": {"y": 2.0, "x": 3.0}, "z": [10.0, 11.0, 15.0],
+    }  # fmt: skip
+    for coords in (even, uneven):
+        for place in ((0, 0, 0), (1, 4, 9), (1.5, 3, -2)):
+            found = anatomy.voxel(coords, anatomy.point(coords, *place))
+            assert found == pytest.approx(place)
+    assert anatomy.voxel({}, (1, 2, 3)) is None
+
+
+def test_what_lies_in_one_room() -> None:
+    def volume(edge: int, origin: float, frame: str = "") -> Image:
+        affine = anatomy.affine_of(np.eye(3), (origin,) * 3)
+        meta = {"identifiers": {anatomy.FRAME: frame}} if frame else {}
+        return Image(np.zeros((edge,) * 3), "zyx", "scan", coords={"affine": affine}, meta=meta)
+
+    assert anatomy.same_frame(volume(10, 0), volume(20, -4))
+    assert not anatomy.same_frame(volume(10, 0), volume(10, 50))
+    assert not anatomy.same_frame(volume(10, 0), volume(10, 7))
+    assert anatomy.same_frame(volume(10, 0, "1.2"), volume(10, 50, "1.2"))
+    assert not anatomy.same_frame(volume(10, 0, "1.2"), volume(10, 0, "1.3"))
+    assert not anatomy.same_frame(volume(10, 0, "1.2"), volume(10, 0))
