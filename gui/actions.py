@@ -58,8 +58,8 @@ TUNE = (
 COMPARE = (
     Command("after", "After", ("1",), "image", "compare"),
     Command("before", "Before", ("2",), "eye", "compare"),
-    Command("wipe", "Wipe", ("3",), "square-split-horizontal", "compare"),
-    Command("side", "Side by side", ("4",), "columns-2", "compare"),
+    Command("wipe", "Wipe (again: turn the divider)", ("3",), "square-split-horizontal", "compare"),
+    Command("side", "Side by side (again: before over after)", ("4",), "columns-2", "compare"),
     Command("difference", "Difference", ("5",), "contrast", "compare"),
 )
 LAYER = (Command("layer", "Next layer", ("Y",)),)

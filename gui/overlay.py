@@ -40,7 +40,7 @@ def comparison(
         label(painter, clips[0], "before")
         label(painter, clips[1], f"{after}{more}", True, ink)
         if shown is Compare.WIPE:
-            divider(painter, area, wipe)
+            divider(painter, area, wipe, clips[1].top() > area.top())
         elif clips[1].top() > clips[0].top():
             painter.fillRect(QRectF(area.left(), area.center().y() - 0.5, area.width(), 1), SEAM)
         else:
@@ -57,22 +57,27 @@ def loupe(painter: QPainter, left: QRectF, right: QRectF, warning: str = "") -> 
     border(painter, left.united(right), LIGHT, 1)
 
 
-def divider(painter: QPainter, area: QRectF, wipe: float) -> None:
-    """The wipe's line with a handle in its middle."""
-    x, y = area.left() + wipe * area.width(), area.center().y()
+def divider(painter: QPainter, area: QRectF, wipe: float, over: bool = False) -> None:
+    """The wipe's line with a handle in its middle; `over`: before lies over after."""
+    painter.save()
+    painter.translate(area.center())
+    length, thick = area.height(), area.width()
+    if over:
+        painter.rotate(90)
+        length, thick = thick, length
+    painter.translate((wipe - 0.5) * thick, 0)
     for width, color in ((3.0, DARK), (1.0, LIGHT)):  # seen on snow and on soot
-        painter.fillRect(QRectF(x - width / 2, area.top(), width, area.height()), color)
+        painter.fillRect(QRectF(-width / 2, -length / 2, width, length), color)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.setPen(QPen(LIGHT, 1.2))
     painter.setBrush(QBrush(QColor(0, 0, 0, 150)))
-    painter.drawEllipse(QPointF(x, y), 12, 12)
+    painter.drawEllipse(QPointF(0, 0), 12, 12)
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(QBrush(LIGHT))
     for side in (-1, 1):
-        tip = QPointF(x + side * 7.5, y)
-        base = x + side * 3
-        painter.drawPolygon(QPolygonF([tip, QPointF(base, y - 4), QPointF(base, y + 4)]))
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+        tip, base = QPointF(side * 7.5, 0), side * 3
+        painter.drawPolygon(QPolygonF([tip, QPointF(base, -4), QPointF(base, 4)]))
+    painter.restore()
 
 
 def label(

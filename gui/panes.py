@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import Enum
 from typing import NamedTuple
 
@@ -48,16 +49,22 @@ def panes(
     across: str = "z",
     over: bool = False,
 ) -> list[Pane]:
-    """The panes in a place of `whole` device pixels, from left to right; `over`: from the top."""
+    """The panes in a place of `whole` device pixels, from left to right; `over`: from the top.
+
+    `wipe` is where the divider stands, from 0 at the first edge to 1.
+    """
     if shows is Compare.SIDE:
         return halves(camera, whole, across, over)
     if shows is Compare.WIPE:
-        x = whole.x0 + round(wipe * whole.width)
-        left = Region(whole.y0, whole.x0, whole.y1, x)
-        right = Region(whole.y0, x, whole.y1, whole.x1)
+        if over:
+            y = whole.y0 + round(wipe * whole.height)
+            first, last = replace(whole, y1=y), replace(whole, y0=y)
+        else:
+            x = whole.x0 + round(wipe * whole.width)
+            first, last = replace(whole, x1=x), replace(whole, x0=x)
         return [
-            Pane(Compare.BEFORE, camera, whole, left, across),
-            Pane(Compare.AFTER, camera, whole, right, across),
+            Pane(Compare.BEFORE, camera, whole, first, across),
+            Pane(Compare.AFTER, camera, whole, last, across),
         ]
     return [Pane(shows, camera, whole, whole, across)]
 

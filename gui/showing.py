@@ -62,7 +62,7 @@ class Showing(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._compare = Compare.AFTER
-        self._blinking = self._loupe = False
+        self._blinking = self._loupe = self._over = False
         self._wipe, self._gain, self._background = 0.5, 8.0, "grey"
         self._roi: Region | None = None
         self._second: Region | None = None
@@ -109,6 +109,12 @@ class Showing(QWidget):
         self._lay_out()
         self.showingChanged.emit()
 
+    def show_as(self, mode: Compare) -> None:
+        """Another way of comparing; again the same: before over after, or to the left of it."""
+        if mode is self._compare and mode in (Compare.WIPE, Compare.SIDE):
+            self._over = not self._over
+        self.compare = mode
+
     @property
     def blinking(self) -> bool:
         """The other picture for a moment: before, or after where before is what is shown.
@@ -132,8 +138,18 @@ class Showing(QWidget):
         return Compare.AFTER if self._compare is Compare.BEFORE else Compare.BEFORE
 
     @property
+    def over(self) -> bool:
+        """Does before lie over after, with a level divider, and not to the left of it?"""
+        return self._over
+
+    @over.setter
+    def over(self, on: bool) -> None:
+        self._over = on
+        self._lay_out()
+
+    @property
     def wipe(self) -> float:
-        """Where the divider stands, 0 (left edge) to 1."""
+        """Where the divider stands, 0 (left or upper edge) to 1."""
         return self._wipe
 
     @wipe.setter
@@ -141,9 +157,12 @@ class Showing(QWidget):
         value = min(max(value, 0.0), 1.0)
         if value == self._wipe:
             return
-        ends = sorted((value * self.width(), self._wipe * self.width()))
+        size = self.height() if self._over else self.width()
+        first, last = sorted((value * size, self._wipe * size))
         self._wipe = value
-        place = QRectF(ends[0] - 16, 0, ends[1] - ends[0] + 32, self.height())
+        place = QRectF(first - 16, 0, last - first + 32, self.height())
+        if self._over:
+            place = QRectF(0, first - 16, self.width(), last - first + 32)
         self.update(place.toAlignedRect() if self._alone() else self.rect())
         self.wipeMoved.emit(value)
         self.showingChanged.emit()

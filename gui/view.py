@@ -346,7 +346,8 @@ class View(Showing):
         return [pane for across, box in self._boxes() for pane in self._in(across, box)]
 
     def _in(self, across: str, box: Region) -> list[Pane]:
-        over = not self._alone()  # a column has before above after
+        column = self.shown is Compare.SIDE and not self._alone()  # it has before above after
+        over = self.over or column
         return panes(self.shown, self._sheets[across].camera, box, self._wipe, across, over)
 
     def _own(self, across: str) -> Pane:

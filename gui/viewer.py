@@ -25,7 +25,7 @@ from PySide6.QtWidgets import QWidget
 
 from core.tiles import Region
 from gui.camera import Frame
-from gui.panes import Compare
+from gui.panes import Compare, Pane
 from gui.picture import Picture
 
 __all__ = ["Compare", "Viewer"]
@@ -206,8 +206,7 @@ class Viewer(Picture):
 
     def _move_divider(self, point: QPointF) -> None:
         self._hurry()
-        place = self._logical(self._own(self._active).place)
-        self.wipe = (point.x() - place.left()) / max(place.width(), 1)
+        self.wipe = self._along(point, self._own(self._active))[0]
 
     def _draw_roi(self, anchor: tuple[float, float], point: QPointF) -> None:
         y, x = self.sensor_at(point, self._active) or anchor
@@ -233,8 +232,15 @@ class Viewer(Picture):
     def _near_divider(self, point: QPointF) -> bool:
         if self.shown is not Compare.WIPE or not self._sheets:
             return False
-        place = self._logical(self._pane_at(point).place)
-        return abs(point.x() - place.left() - self.wipe * place.width()) <= GRAB
+        share, size = self._along(point, self._pane_at(point))
+        return abs(share - self.wipe) * size <= GRAB
+
+    def _along(self, point: QPointF, pane: Pane) -> tuple[float, float]:
+        """Where a point lies in the direction that the divider moves: share of it, and its size."""
+        place = self._logical(pane.place)
+        if self.over:
+            return (point.y() - place.top()) / max(place.height(), 1), place.height()
+        return (point.x() - place.left()) / max(place.width(), 1), place.width()
 
     def _opposite(self, point: QPointF) -> tuple[float, float] | None:
         """The sensor corner of the measured area across from the one under the pointer."""
@@ -281,7 +287,8 @@ class Viewer(Picture):
         elif self._armed or self._drawing or self._opposite(point):
             self.setCursor(Qt.CursorShape.CrossCursor)
         elif near or self._drag == self._move_divider:
-            self.setCursor(Qt.CursorShape.SplitHCursor)
+            level = Qt.CursorShape.SplitVCursor if self.over else Qt.CursorShape.SplitHCursor
+            self.setCursor(level)
         else:
             self.unsetCursor()
         self.setToolTip("Drag to compare before and after" if near else "")

@@ -149,8 +149,8 @@ class Window(QMainWindow):
         self.documents.open(path)
 
     def compare(self, mode: Compare) -> None:
-        """Another way of comparing."""
-        self.viewer.compare = mode
+        """Another way of comparing; again the same turns it."""
+        self.viewer.show_as(mode)
         self.actions_by_id[mode.name.lower()].setChecked(True)
 
     def show_picking(self, on: bool) -> None:

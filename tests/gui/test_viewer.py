@@ -69,6 +69,20 @@ def test_divider_is_dragged(viewer, load, seen, qtbot):
     assert viewer.wipe == 0
 
 
+def test_divider_lies_level_and_is_dragged(viewer, load, seen):
+    load(flat(300, 400, 40), flat(300, 400, 200))
+    viewer.compare, viewer.over = Compare.WIPE, True
+    height = viewer.height()
+    drag(viewer, (100, height // 2 + 3), (20, height // 4))
+    assert abs(viewer.wipe - 0.25) < 0.02
+    column, at = seen()[:, 200, 0], round(viewer.wipe * height)
+    shown = column[(column == 40) | (column == 200)]
+    assert (column[: at - 3] != 200).all() and (column[at + 3 :] != 40).all()
+    assert {40, 200} <= set(shown.tolist())
+    viewer.over = False
+    assert viewer.wipe < 0.3 and not viewer._near_divider(QPointF(300, 10))
+
+
 def test_a_press_beside_the_divider_pans(viewer, load):
     load(chart(700, 900))
     viewer.compare = Compare.WIPE

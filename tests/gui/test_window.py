@@ -167,6 +167,19 @@ def test_compare_keys(opened, qtbot):
         assert opened.viewer.compare is mode
 
 
+def test_the_same_key_again_turns_the_comparison(opened, qtbot):
+    viewer = opened.viewer
+    for key in (Qt.Key.Key_3, Qt.Key.Key_4):
+        qtbot.keyClick(opened, key)
+        before, after = viewer._panes()
+        assert after.clip.y0 == before.clip.y0 and after.clip.x0 > before.clip.x0
+        qtbot.keyClick(opened, key)
+        before, after = viewer._panes()
+        assert after.clip.x0 == before.clip.x0 and after.clip.y0 > before.clip.y0
+        opened.actions_by_id["wipe" if key == Qt.Key.Key_3 else "side"].trigger()  # the mouse
+        assert not viewer.over
+
+
 def test_exposure_is_view_only(opened, settle):
     opened.viewer.zoom_to(1.0)
     settle(opened)
