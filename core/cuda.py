@@ -39,6 +39,18 @@ def memory(device: str) -> tuple[int, int]:
     return free + cached, total
 
 
+def bound(device: str, size: int) -> None:
+    """From now on this process gets no more bytes there than `size` (0: all); then it is told so.
+
+    Asking for more raises OutOfMemoryError as a full device does, which runs less at a time.
+    """
+    import torch
+
+    cuda: Any = torch.cuda
+    total = cuda.mem_get_info(device)[1]
+    cuda.set_per_process_memory_fraction(min(size / total, 1.0) if size else 1.0, device)
+
+
 def release(device: str) -> None:
     """Give back what torch keeps unused: before a retry, and when another program needs it."""
     import torch

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from core.cache import Cache
 from core.children import Children
+from core.devices import CPU, Device, limit
 from core.files import Decoder
 from core.registry import Registry, load
 from core.roster import Roster
@@ -27,15 +29,18 @@ def free_memory() -> int:
 class Desk:
     """Shared by all workers of one engine; holds no image and no setting.
 
-    `memory` is the most that tiles in work, the cache and results may take together, in bytes (0:
-    half of what is free); beyond it the cache spills and results lie in files. Where several desks
-    share a machine each takes its part; a cache that is `lent` is closed by whoever lent it.
+    `memory` is the most of this machine's that tiles in work, the cache and results may take
+    together, in bytes (0: half of what is free); beyond it the cache spills and results lie in
+    files. `limits` are those of other devices, by name; one that is not named may take most of what
+    is free there. Where several desks share a machine each takes its part; a cache that is `lent`
+    is closed by whoever lent it.
     """
 
     cache: Cache = field(default_factory=lambda: Cache(min(free_memory() // 4, 4 << 30)))
     threads: int = field(default_factory=lambda: os.cpu_count() or 1)
     tile: int = 0  # edge of a tile in pixels; 0: what each method likes
     memory: int = 0
+    limits: Mapping[str, int] = field(default_factory=dict[str, int])
     sharing: int = 1  # how many desks there are
     lent: bool = False
     decoder: Decoder = field(default_factory=Decoder)
@@ -51,6 +56,11 @@ class Desk:
     def room(self) -> int:
         """Bytes that one result may take in memory."""
         return (self.memory // 2 or free_memory() // 2) // self.sharing
+
+    def allowed(self, device: Device) -> int:
+        """Bytes that tiles in work may take on a device. They decide how many, never a pixel."""
+        own = self.memory // 4 if device.name == CPU.name else self.limits.get(device.name, 0)
+        return (own or limit(device)) // self.sharing
 
     def close(self) -> None:
         """End what outlives a Work: waiting children, files of the cache."""

@@ -11,13 +11,14 @@ import re
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
 T = TypeVar("T")
 Failure = Literal["", "memory", "unsupported", "lost"]
 SHARE = 0.5, 0.8  # of the memory that is free: on the CPU, where others live, and elsewhere
+LEAST = 2 << 30  # bytes that any device has
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class Device:
     torch: str = "cpu"  # what torch calls it
     driver: str = ""  # another driver is tested again
     fault: Fault = Fault()
+    free: int = field(default=0, compare=False)  # bytes of its memory when it was found
+    total: int = field(default=0, compare=False)  # (0: nobody knows)
 
     @property
     def kind(self) -> str:
@@ -107,7 +110,7 @@ def found() -> tuple[Device, ...]:
             properties = xpu.get_device_properties(index)
             driver = str(getattr(properties, "driver_version", ""))
             devices.append(Device(f"xpu:{index}", properties.name, f"xpu:{index}", driver))
-    return tuple(devices)
+    return CPU, *(_measured(device) for device in devices[1:])
 
 
 def apply_fault(fault: Fault, number: int, call: Callable[[], T]) -> T:
@@ -161,22 +164,34 @@ def limit(device: Device) -> int:
         from core.desk import free_memory
 
         return int(SHARE[0] * free_memory())
-    if device.torch.startswith("cuda"):
-        from core import cuda
+    return int(SHARE[1] * (memory(device.torch)[0] or LEAST))
 
-        return int(SHARE[1] * cuda.memory(device.torch)[0])
+
+def memory(name: str) -> tuple[int, int]:
+    """Free and total bytes of what torch calls `name`; zeros where nobody knows."""
     import torch
 
     try:
-        if device.torch == "mps":
+        if name.startswith("cuda"):
+            from core import cuda
+
+            return cuda.memory(name)
+        if name == "mps":
             mps: Any = torch.mps
-            free = mps.recommended_max_memory() - mps.driver_allocated_memory()
-        else:
+            most = int(mps.recommended_max_memory())
+            return most - int(mps.driver_allocated_memory()), most
+        if name.startswith("xpu"):
             xpu: Any = torch.xpu
-            free = xpu.mem_get_info(device.torch)[0]
-    except (AttributeError, RuntimeError):  # older torch or driver: what any of them has
-        free = 2 << 30
-    return int(SHARE[1] * free)
+            free, total = xpu.mem_get_info(name)
+            return int(free), int(total)
+    except (AttributeError, RuntimeError):  # older torch or driver
+        pass
+    return 0, 0
+
+
+def _measured(device: Device) -> Device:
+    free, total = memory(device.torch)
+    return replace(device, free=free, total=total)
 
 
 def in_flight(limit: int, bytes_per_tile: int, cost: float, workers: int) -> int:

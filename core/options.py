@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -71,7 +72,11 @@ def parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--threads", type=int, metavar="N")
     run.add_argument("--tile", type=int, metavar="N", help="edge of a tile in pixels")
-    run.add_argument("--memory", type=float, metavar="GB", help="for cached tiles, at most")
+    run.add_argument(
+        "--memory",
+        metavar="GB",
+        help="at most, of this machine and of each device; or by device: cpu=8,cuda:0=6",
+    )
     run.add_argument("--overwrite", action="store_true")
     run.add_argument("--strip", action="store_true", help="leave out GPS, serials and owner")
     run.add_argument("--json", action="store_true")
@@ -105,16 +110,13 @@ def make_desk(args: argparse.Namespace) -> Desk:
         if args.threads < 1:
             raise Usage("--threads is at least 1")
         desk.threads = args.threads
-    if args.memory is not None:
-        if not args.memory > 0:
-            raise Usage("--memory is more than 0")
-        desk.memory = int(args.memory * 2**30)
-        desk.cache.budget = min(desk.cache.budget, desk.memory // 4)
     if args.tile is not None:
         if args.tile < 16:
             raise Usage("--tile is at least 16")
         desk.tile = args.tile
     _choose_device(args.device, desk)
+    if args.memory is not None:
+        _allow(args.memory, desk)
     try:
         desk.roster.pin_precision("" if args.precision == "auto" else args.precision)
     except ValueError as error:
@@ -139,6 +141,29 @@ def _choose_device(name: str, desk: Desk) -> None:
         desk.roster.pin(name)
     except ValueError as error:
         raise Usage(str(error)) from None
+
+
+def _allow(text: str, desk: Desk) -> None:
+    """Bound the memory of all devices ("8"), or of those that are named ("cpu=8,cuda:0=6")."""
+    if "=" in text:
+        given = [part.partition("=")[::2] for part in text.split(",")]
+    else:
+        given = [(device.name, text) for device in desk.roster.devices]
+    limits: dict[str, int] = {}
+    for name, number in given:
+        if not re.fullmatch(r"cpu|mps|(cuda|xpu)(:\d+)?", name := name.strip().lower()):
+            raise Usage(f"--memory names devices as cpu, cuda:0, mps or xpu:0, not {name!r}")
+        try:
+            size = int(float(number) * 2**30)
+        except (ValueError, OverflowError):
+            raise Usage(f"--memory is a number of GB, not {number!r}") from None
+        if size <= 0:
+            raise Usage("--memory is more than 0")
+        limits[f"{name}:0" if name in ("cuda", "xpu") else name] = size
+    desk.memory = limits.pop("cpu", 0)
+    desk.limits = limits
+    if desk.memory:
+        desk.cache.budget = min(desk.cache.budget, desk.memory // 4)
 
 
 def make_recipe(args: argparse.Namespace, desk: Desk) -> tuple[Recipe, Noise | Profile | None]:

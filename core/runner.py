@@ -11,7 +11,7 @@ from math import prod
 from typing import Any, cast
 
 from core.desk import Desk
-from core.devices import CPU, Device, failure, in_flight, limit
+from core.devices import CPU, Device, failure, in_flight
 from core.image import Array, Image
 from core.isolate import Isolated, apart
 from core.method import Cancelled, Context, Method, Planes, is_array
@@ -86,22 +86,20 @@ class Runner:
 
     @property
     def batch(self) -> int:
-        """Tiles of one size that the method gets together.
+        """Tiles of one size that the method gets together, as far as the device's memory goes.
 
         On the CPU one at a time is as fast, and gives equal bits whatever the region.
         """
-        return 1 if self.device.kind == "cpu" or self.laid.blend else self.laid.needs.batch
+        if self.device.kind == "cpu" or self.laid.blend:
+            return 1
+        return self._fitting(1, self.laid.needs.batch)
 
     @property
     def workers(self) -> int:
         """Tiles in work at once: by threads and memory. Never changes a result."""
         streams = STREAMS if self.torch.startswith("cuda") else 1
         threads = self._desk.threads if self.device.torch == "cpu" else streams
-        edge = self.laid.grid + 2 * self.laid.halo
-        deep = prod(axis.edge + 2 * axis.halo for axis in self.laid.stack)
-        size = 4 * edge * edge * deep * self.laid.channels * self.batch
-        room = (self._desk.memory // 2 or limit(self.device)) // self._desk.sharing
-        return in_flight(room, size, self.laid.needs.cost, threads)
+        return self._fitting(self.batch, threads)
 
     @property
     def ready(self) -> bool:
@@ -205,6 +203,7 @@ class Runner:
 
         known = getattr(self._lanes, "known", None)
         if known is None or known[0] != place.torch:
+            cuda.bound(place.torch, self._desk.limits.get(place.device.name, 0))
             known = self._lanes.known = place.torch, cuda.Lane(place.torch)
         return known[1]
 
@@ -236,6 +235,13 @@ class Runner:
 
     def _finding(self) -> Finding:
         return (self._known() if self._precisions else None) or Finding()
+
+    def _fitting(self, tiles: int, most: int) -> int:
+        """How many times so many tiles the device's memory may hold at once: 1 to `most`."""
+        edge = self.laid.grid + 2 * self.laid.halo
+        deep = prod(axis.edge + 2 * axis.halo for axis in self.laid.stack)
+        size = 4 * edge * edge * deep * self.laid.channels * tiles
+        return in_flight(self._desk.allowed(self.device), size, self.laid.needs.cost, most)
 
     def _choose(self) -> tuple[Device, str]:
         if self.isolated is not None:  # its process gets arrays, and computes where it likes

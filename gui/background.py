@@ -57,7 +57,7 @@ class Background(QObject):
     def allow(self) -> None:
         """Keep to the bounds that the user has set, and count what the viewer holds."""
         m = self.machine
-        bounds = m.memory_bytes, m.cache_bytes, m.disk_bytes
+        bounds = m.memory_bytes, m.limits, m.cache_bytes, m.disk_bytes
         wanted = Allow(*bounds, self._viewer.nbytes, self.owner, self.windows)
         if wanted != self._allowed:
             self._allowed = wanted

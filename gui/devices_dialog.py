@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.devices import CPU, Device
 from core.method import Control, Method
 from core.roster import Row
 from gui.background import Background
@@ -110,6 +111,45 @@ class DeviceTable(QFrame):
         self._grid.addWidget(button, line, 0, 1, 2)
 
 
+class MemoryRows(QWidget):
+    """A number a device: how much of its memory may be taken."""
+
+    def __init__(self, background: Background) -> None:
+        super().__init__()
+        self._background = background
+        self.rows: dict[str, NumberRow] = {}
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._column.setSpacing(6)
+        self._add(CPU)
+
+    def show_rows(self, rows: tuple[Row, ...]) -> None:
+        """The devices as the roster knows them; those that are gone keep their number unseen."""
+        for row in rows:
+            if row.device.name not in self.rows:
+                self._add(row.device)
+        here = {CPU.name, *(row.device.name for row in rows)}
+        for name, number in self.rows.items():
+            number.setVisible(name in here)
+
+    def _add(self, device: Device) -> None:
+        machine, own = self._background.machine, device.name != CPU.name
+        label = f"Memory of {device.label}, at most" if own else "Memory of this machine, at most"
+        help = "Most of what is free there" if own else "Half of what is free at the start"
+        ends, value = machine.memory_ends(device), machine.memory_on(device)
+        number = _limit_row(
+            f"memory {device.name}", label, f"{help}, unless you choose.", ends, value
+        )
+        number.edited.connect(lambda value, final: self._allow(device, value, final))
+        self.rows[device.name] = number
+        self._column.addWidget(number)
+
+    def _allow(self, device: Device, value: float, final: bool) -> None:
+        if final:
+            self._background.machine.allow_on(device, value)
+            self._background.allow()
+
+
 class DevicesDialog(QDialog):
     """Not modal: what is changed here is seen in the picture at once."""
 
@@ -122,9 +162,8 @@ class DevicesDialog(QDialog):
         self.table = DeviceTable(background)
         self.table.methods = methods
         self.state = _soft("")
-        self.memory, self.disk = _memory_row(machine), _disk_row(machine)
-        self.memory.edited.connect(lambda value, final: self._allow("memory", value, final))
-        self.disk.edited.connect(lambda value, final: self._allow("disk", value, final))
+        self.memory, self.disk = MemoryRows(background), _disk_row(machine)
+        self.disk.edited.connect(self._allow_disk)
         close = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         close.rejected.connect(self.close)
         whole = QVBoxLayout(self)
@@ -132,8 +171,8 @@ class DevicesDialog(QDialog):
         whole.setSpacing(8)
         for part in (
             _heading("Devices"), self.table, self.state, _heading("Memory"), self.memory,
-            _soft("Tiles that were computed, tiles in work and results. Less is slower; "
-                  "the picture is the same."),
+            _soft("Of this machine: tiles that were computed, tiles in work, results; of other "
+                  "devices: tiles in work. Less is slower; the picture is the same."),
             self.disk,
             _soft("What was dear to compute and does not fit into memory. "
                   "It is removed when the window is closed."),
@@ -142,9 +181,9 @@ class DevicesDialog(QDialog):
         whole.addStretch()
         whole.addWidget(close)
         self.setMinimumWidth(520)
-        background.devices_changed.connect(self.table.show_rows)
+        background.devices_changed.connect(self._show_rows)
         background.looking.connect(self._looking)
-        self.table.show_rows(background.rows)
+        self._show_rows(background.rows)
         self._looking(background.busy)
         close.setFocus()
 
@@ -157,16 +196,14 @@ class DevicesDialog(QDialog):
         self.state.setText(words)
         self.state.setVisible(bool(words))
 
-    def _allow(self, what: str, value: float, final: bool) -> None:
+    def _show_rows(self, rows: tuple[Row, ...]) -> None:
+        self.table.show_rows(rows)
+        self.memory.show_rows(rows)
+
+    def _allow_disk(self, value: float, final: bool) -> None:
         if final:
-            setattr(self._background.machine, what, value)
+            self._background.machine.disk = value
             self._background.allow()
-
-
-def _memory_row(machine: Machine) -> NumberRow:
-    help = "Half of what is free at the start, unless you choose."
-    ends = machine.memory_default, 0.5, machine.memory_most
-    return _limit_row("memory", "Memory, at most", help, ends, machine.memory)
 
 
 def _disk_row(machine: Machine) -> NumberRow:

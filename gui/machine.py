@@ -9,12 +9,14 @@ from PySide6.QtCore import QSettings
 
 from core.cache import Cache
 from core.desk import Desk, free_memory
+from core.devices import CPU, LEAST, SHARE, Device
 from core.roster import Roster
 from core.spill import Spill, disk
 
 GB = 1 << 30
 MOST_CACHE = 4 * GB  # unless the user allows more
 USUAL_DISK = 16.0  # GB
+ON_DEVICE = "memory on device GB"  # group of settings, by the device's name
 
 
 class Machine:
@@ -46,6 +48,35 @@ class Machine:
     @memory.setter
     def memory(self, value: float) -> None:
         self._keep("memory GB", value, self.memory_default)
+
+    def memory_ends(self, device: Device) -> tuple[float, float, float]:
+        """Of a device's memory: what is taken at most unless the user chooses, least, most."""
+        if device.name == CPU.name:
+            return self.memory_default, 0.5, self.memory_most
+        default = _round(SHARE[1] * (device.free or LEAST) / GB)
+        return default, 0.5, max(_round(device.total / GB), default)
+
+    def memory_on(self, device: Device) -> float:
+        """Of a device's memory at most."""
+        if device.name == CPU.name:
+            return self.memory
+        return self._number(f"{ON_DEVICE}/{device.name}", self.memory_ends(device)[0])
+
+    def allow_on(self, device: Device, value: float) -> None:
+        """The user's choice for a device."""
+        if device.name == CPU.name:
+            self.memory = value
+        else:
+            self._keep(f"{ON_DEVICE}/{device.name}", value, self.memory_ends(device)[0])
+
+    @property
+    def limits(self) -> tuple[tuple[str, int], ...]:
+        """As Desk.limits wants them: the devices for which the user chose, and bytes."""
+        self._settings.beginGroup(ON_DEVICE)
+        names = sorted(self._settings.childKeys())
+        self._settings.endGroup()
+        chosen = ((name, self._number(f"{ON_DEVICE}/{name}", 0.0)) for name in names)
+        return tuple((name, int(number * GB)) for name, number in chosen)
 
     @property
     def disk(self) -> float:
@@ -79,7 +110,8 @@ class Machine:
 
     def desk(self, roster: Roster, cache: Cache) -> Desk:
         """A desk within these bounds; the cache is lent to it."""
-        return Desk(cache=cache, memory=self.memory_bytes, roster=roster, lent=True)
+        limits = dict(self.limits)
+        return Desk(cache, memory=self.memory_bytes, limits=limits, roster=roster, lent=True)
 
     def _number(self, key: str, default: float) -> float:
         try:

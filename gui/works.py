@@ -105,7 +105,8 @@ class Allow:
     By all windows together: they share the cache, and each takes its part of the rest.
     """
 
-    memory: int  # of all, 0: half of what is free
+    memory: int  # of this machine, 0: half of what is free
+    limits: tuple[tuple[str, int], ...]  # of other devices, where they are not to take most of it
     cache: int  # of that, for tiles that were computed; the canvases are counted there, too
     disk: int
     canvases: int
@@ -115,6 +116,7 @@ class Allow:
 
     def __call__(self, desk: Desk, cancelled: Stop) -> Iterator[None]:
         desk.memory, desk.sharing, desk.cache.budget = self.memory, self.windows, self.cache
+        desk.limits = dict(self.limits)
         if desk.cache.spill is not None and desk.cache.spill.budget != self.disk:
             desk.cache.spill.budget = self.disk
         desk.cache.reserve(self.owner, self.canvases)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from core import cuda
-from core.devices import Device, found, limit
+from core.devices import Device, failure, found, limit
 from core.selftest import examine
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
@@ -32,6 +32,17 @@ def test_memory() -> None:
     del held
     cuda.release(NAME)
     assert torch.cuda.memory_reserved(NAME) < 256 << 20
+
+
+def test_a_bound_is_kept() -> None:
+    cuda.bound(NAME, 64 << 20)
+    try:
+        with pytest.raises(torch.OutOfMemoryError) as caught:
+            torch.ones(32 << 20, device=NAME)
+        assert failure(caught.value) == "memory"
+    finally:
+        cuda.bound(NAME, 0)
+    assert torch.ones(32 << 20, device=NAME).sum() == 32 << 20
 
 
 def test_pixels_go_there_and_back_unchanged() -> None:

@@ -221,6 +221,22 @@ def test_tiles_in_the_cache_are_the_same_for_any_batch(image: Image) -> None:
     assert not Product.seen
 
 
+def test_a_device_with_little_memory_gets_fewer_tiles_at_a_time(image: Image) -> None:
+    right = pixels(image, desk(), Plain())
+    at, other = desk("", fake()), desk("", fake())
+    for each in (at, other):
+        each.roster.pin("fake:0")
+    tile = 4 * 18 * 18 * 8  # bytes of one with its halo, at its peak
+    at.limits, other.limits = {"fake:0": 2 * tile}, {"fake:1": 1}
+    for bound, most in ((at, 2), (other, 3)):
+        Product.seen.clear()
+        np.testing.assert_allclose(pixels(image, bound, Plain()), right, rtol=0, atol=1e-5)
+        assert max(count for count, _, _ in Product.seen) == most
+    at.memory = 1 << 30
+    assert at.allowed(fake()) == 2 * tile
+    assert at.allowed(CPU) == 1 << 28
+
+
 def test_want_of_memory_takes_tiles_apart(image: Image) -> None:
     right = pixels(image, desk(), Plain())
     Product.seen.clear()

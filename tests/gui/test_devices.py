@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,7 +22,6 @@ from core.show import one_slice
 from core.tiles import Region
 from gui.devices_dialog import DevicesDialog
 from gui.machine import GB, Machine
-from gui.works import CANVASES
 
 SAMPLE = str(resources.path("samples/bayer_iso12800.dng"))
 PART = Region(96, 96, 288, 288)
@@ -189,16 +189,42 @@ def test_memory_and_disk_are_bounded_and_remembered(started, qtbot, store):
     desk = window.bridge._desk
     assert desk.memory == 0 and desk.cache.budget == window.background.machine.cache_bytes
     window.show_devices()
-    window.devices.memory.change(0.5)
+    memory = window.devices.memory.rows["cpu"]
+    memory.change(0.5)
     window.devices.disk.change(0.0)
     qtbot.waitUntil(lambda: desk.memory == GB // 2 and desk.cache.budget == GB // 8)
     qtbot.waitUntil(lambda: desk.cache.spill.budget == 0)
-    again = Machine(store).desk(Roster(devices=(CPU,)))
+    machine = Machine(store)
+    again = machine.desk(Roster(devices=(CPU,)), machine.cache())
     assert (again.memory, again.cache.spill.budget) == (GB // 2, 0)
-    window.devices.memory.restore()
+    memory.restore()
     qtbot.waitUntil(lambda: desk.memory == 0)
     assert store.value("memory GB") is None
+    again.cache.close()
     again.close()
+
+
+def test_each_device_has_a_bound_of_its_own(started, open_fast, qtbot, store):
+    there = replace(fake("slow", seconds=0.0), free=8 * GB, total=10 * GB)
+    window = started(there, verdict=Verdict(True), figures={"cpu": 0.9, "fake:0": 0.1})
+    desk, machine = window.bridge._desk, window.background.machine
+    window.show_devices()
+    rows = window.devices.memory.rows
+    assert list(rows) == ["cpu", "fake:0"] and rows["fake:0"].label.text().startswith(
+        "Memory of FAKE"
+    )
+    assert rows["fake:0"].value == 6.4 and rows["fake:0"].control.maximum == 10
+    rows["fake:0"].change(2.0)
+    qtbot.waitUntil(lambda: desk.limits == {"fake:0": 2 * GB})
+    assert desk.allowed(there) == 2 * GB and desk.memory == 0 and desk.allowed(CPU) != 2 * GB
+    again = Machine(store)
+    assert again.memory_on(there) == 2.0 and again.memory == machine.memory_default
+    assert again.desk(Roster(devices=(CPU,)), desk.cache).limits == {"fake:0": 2 * GB}
+    open_fast(window)
+    assert window.status.device[0] == "FAKE:0" and right(window)
+    rows["fake:0"].restore()
+    qtbot.waitUntil(lambda: not desk.limits)
+    assert not machine.limits
 
 
 def test_what_the_viewer_holds_is_reserved_on_a_worker(started, open_fast, qtbot, monkeypatch):
@@ -208,10 +234,10 @@ def test_what_the_viewer_holds_is_reserved_on_a_worker(started, open_fast, qtbot
     )
     window = started()
     open_fast(window)
-    cache = window.bridge._desk.cache
-    qtbot.waitUntil(lambda: cache._reserved.get(CANVASES) == window.viewer.nbytes > 0)
+    cache, owner = window.bridge._desk.cache, window.background.owner
+    qtbot.waitUntil(lambda: cache._reserved.get(owner) == window.viewer.nbytes > 0)
     seen = one_slice(window.session.document.image, window.viewer.wanted()[0][0])
     assert window.viewer.nbytes >= 2 * 7 * seen.area  # before and after
     window.actions_by_id["close"].trigger()
-    qtbot.waitUntil(lambda: cache._reserved[CANVASES] == 0)
+    qtbot.waitUntil(lambda: cache._reserved[owner] == 0)
     assert threads == {"spare"}
