@@ -18,6 +18,7 @@ from core.choose import choose
 from core.desk import Desk
 from core.develop import Look, settle
 from core.files import open_image, read_header
+from core.folders import on_disk
 from core.format import Output, suffix_of
 from core.image import Image
 from core.job import Export, Progress, Told, denoised
@@ -130,6 +131,6 @@ def target_of(source: str, folder: str, suffix: str, others: int = 0) -> str:
     `others` of a queue would get the same name: this one is numbered.
     """
     path, number = Path(source), f"-{others + 1}" if others else ""
-    home = Path(folder) if folder else path.parent
+    home = Path(folder) if folder else on_disk(path).parent
     stem = path.name.removesuffix(suffix_of(path))
     return str(home / f"{stem}-sordino{number}{suffix}")

@@ -12,7 +12,7 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from core import COMMANDS
 from core.byproducts import What
 from core.desk import Desk
+from core.folders import series_name, series_root
 from core.format import Output, UnreadableFile, UnwritableFile
 from core.image import Image
 from core.method import Method
@@ -116,10 +117,18 @@ def _info(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(header, ensure_ascii=False, default=str))
         return OK
+    for line in _series(Path(args.input), header.pop("series", ())):
+        print(line)
     for key, value in header.items():
         for name, item in value.items() if isinstance(value, dict) else ((None, value),):  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
             print(f"{key}{'.' + str(name) if name is not None else ''}: {item}")  # pyright: ignore[reportUnknownArgumentType]
     return OK
+
+
+def _series(path: Path, listing: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A line for each series of a folder or archive, with what opens it."""
+    root = series_root(path, listing)
+    return [f"series: {series_name(one)}: {root / str(one['file'])}" for one in listing]
 
 
 def _noise(args: argparse.Namespace) -> int:

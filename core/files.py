@@ -26,6 +26,7 @@ from core.folders import (
     flush_names,
     may_write,
     no_room,
+    on_disk,
     remove,
     take_names,
 )
@@ -106,7 +107,8 @@ def find_format(registry: Registry, path: Path) -> Format:
             return find_folder_format(registry, path)
         if path.exists() and not path.is_file():
             raise UnreadableFile(f"{name} is not a regular file: copy its contents to one first.")
-        with path.open("rb") as file:
+        held = on_disk(path)
+        with held.open("rb") as file:
             head = file.read(4096)
     except FileNotFoundError:
         raise UnreadableFile(f"{name} does not exist: check the name and the folder.") from None
@@ -118,8 +120,10 @@ def find_format(registry: Registry, path: Path) -> Format:
         raise UnreadableFile(f"{name} is empty: copy it again from where it came from.")
     for found in registry.formats:
         with contextlib.suppress(Exception):  # a plugin that stumbles does not know the file
-            if found.sniff(head, name):
+            if (held == path or found.archives) and found.sniff(head, held.name):
                 return found
+    if held != path:
+        raise UnreadableFile(f"{name} does not exist, {held.name} is a file: check the name.")
     for found in registry.formats:
         with contextlib.suppress(Exception):
             if found.describes(path):
@@ -229,7 +233,7 @@ def save_image(
 
 def _sources(writer: Format, *images: Image) -> tuple[Path, ...]:
     """The files that images came from, and what belongs to them: none may be written to."""
-    found = [Path(image.path) for image in images if image.path]
+    found = [on_disk(Path(image.path)) for image in images if image.path]
     ours = [one for one in found if suffix_of(one).lower() in writer.suffixes]
     return (*found, *(other for one in ours for other in writer.companions(one)))
 

@@ -7,8 +7,9 @@ import errno
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from core.format import Format, Output, UnreadableFile, UnwritableFile
 from core.registry import Registry
@@ -30,6 +31,35 @@ def inside(folder: Path, most: int) -> Iterator[Path]:
                 return
             left -= 1
             yield path
+
+
+def on_disk(path: Path) -> Path:
+    """The file or folder that exists: of a path into an archive (`a.zip/series/1.dcm`) that one."""
+    for one in (path, *path.parents):
+        with contextlib.suppress(OSError):
+            if one.is_file():
+                return one
+            if one.is_dir():
+                break
+    return path
+
+
+def series_root(path: Path, listing: Sequence[Mapping[str, Any]]) -> Path:
+    """The folder or archive that the files of a listing of series lie in; `path` was opened."""
+    held = on_disk(path)
+    if held != path or held.is_dir():
+        return held
+    beside = (held.parent / str(one.get("file") or held.name) for one in listing)
+    return held.parent if any(one.exists() and one != held for one in beside) else held
+
+
+def series_name(one: Mapping[str, Any]) -> str:
+    """`3: T1 axial (MR, 24 pictures)`: an entry of a listing in words."""
+    name = str(one.get("description") or "without a name")
+    number = f"{one['number']}: " if one.get("number") else ""
+    count = int(one.get("pictures") or 0)
+    pictures = f"{count} picture{'s' if count != 1 else ''}"
+    return f"{number}{name} ({', '.join(filter(None, (one.get('modality'), pictures)))})"
 
 
 def find_folder_format(registry: Registry, folder: Path) -> Format:

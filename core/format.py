@@ -43,6 +43,7 @@ class Format:
     rank: ClassVar[int] = 0  # the highest is asked first when several sniff a file as theirs
     tolerance: ClassVar[float] = 0.0  # mean difference that a lossy format may show
     folders: ClassVar[bool] = False  # reads the files of a folder as one image
+    archives: ClassVar[bool] = False  # and a file in an archive: its path goes on in there
 
     def sniff(self, head: bytes, name: str) -> bool:
         """Is this ours? Judged by the first 4 KiB (and the name, where content cannot tell)."""

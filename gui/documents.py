@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 
 from core.byproducts import product_kind
 from core.develop import levels
-from core.folders import find_folder_format
+from core.folders import find_folder_format, on_disk
 from core.format import UnreadableFile, suffix_of
 from core.image import Image
 from core.job import Exported, Opened
@@ -82,7 +82,7 @@ class Documents(QObject):
     def folder(self) -> str:
         """Where a file dialog begins."""
         recent = self.recent.paths()
-        return str(Path(recent[0]).parent) if recent else ""
+        return str(on_disk(Path(recent[0])).parent) if recent else ""
 
     def ask(self) -> None:
         """Let the user choose a file."""
@@ -154,7 +154,7 @@ class Documents(QObject):
             return
         found = writable(self.registry, d.image)
         source = Path(d.image.path)
-        old = suffix_of(source)
+        source, old = on_disk(source).parent / source.name, suffix_of(source)
         preferred = PREFERRED if PREFERRED in found else old.lower()
         suffix = preferred if preferred in found else (found or [".npy"])[0]
         start = source.with_name(f"{source.name.removesuffix(old)}-sordino{suffix}")

@@ -19,9 +19,14 @@ class Recent:
         """Those that still exist."""
         saved = self._settings.value("recent", [])
         found = [saved] if isinstance(saved, str) else saved if isinstance(saved, list) else []
-        return [path for path in found if Path(path).exists()][:RECENT]
+        return [path for path in found if _exists(Path(path))][:RECENT]
 
     def add(self, path: str) -> None:
         """To the top."""
         rest = [other for other in self.paths() if other != path]
         self._settings.setValue("recent", [path, *rest][:RECENT])
+
+
+def _exists(path: Path) -> bool:
+    """Is it there, or the archive that it is in?"""
+    return path.exists() or any(one.is_file() for one in path.parents)

@@ -9,10 +9,11 @@ from typing import Any
 
 from PySide6.QtWidgets import QMenu
 
+from core.folders import series_name, series_root
 from core.image import Image
-from gui.session import Session
+from gui.session import Session, State
 
-NOTHING = "Open a folder, a DICOMDIR or a disk with several series"
+NOTHING = "Open a folder, a disk or an archive with several series"
 
 
 class SeriesMenu:
@@ -21,16 +22,15 @@ class SeriesMenu:
     def __init__(self, menu: QMenu, session: Session, open_path: Callable[[str], None]) -> None:
         self._menu, self._session, self._open = menu, session, open_path
         self._root, self._listing = Path(), list[Mapping[str, Any]]()
-        session.changed.connect(lambda *_: self._remember())
+        session.changed.connect(self._remember)
         menu.aboutToShow.connect(self.fill)
 
-    def _remember(self) -> None:
-        d = self._session.document
-        listing = d.image.meta.get("series") if d is not None else None
-        if d is not None and listing and any(one.get("file") for one in listing):
-            path = Path(d.image.path)
-            self._root = path if path.is_dir() else path.parent
-            self._listing = [one for one in listing if one.get("file")]
+    def _remember(self, old: State, new: State) -> None:
+        d = new.document
+        if d is None or (old.document is not None and old.document.image is d.image):
+            return
+        if listing := d.image.meta.get("series"):
+            self._root, self._listing = series_root(Path(d.image.path), listing), listing
 
     def fill(self) -> None:
         """An entry for each series; the one that is open is marked."""
@@ -41,22 +41,13 @@ class SeriesMenu:
             self._menu.addAction(NOTHING).setEnabled(False)
             return
         for one in self._listing:
-            entry = self._menu.addAction(words(one))
+            entry = self._menu.addAction(series_name(one).replace("&", "&&"))
             entry.setCheckable(True)
             entry.setChecked(same(one, d.image))
-            entry.triggered.connect(partial(self._choose, str(self._root / str(one["file"]))))
+            entry.triggered.connect(partial(self._choose, str(self._root / one["file"])))
 
     def _choose(self, path: str, _checked: bool = False) -> None:
         self._open(path)
-
-
-def words(one: Mapping[str, Any]) -> str:
-    """`3: T1 axial (MR, 24 pictures)`."""
-    name = str(one.get("description") or "without a name").replace("&", "&&")
-    number = f"{one['number']}: " if one.get("number") else ""
-    count = int(one.get("pictures") or 0)
-    pictures = f"{count} picture{'s' if count != 1 else ''}"
-    return f"{number}{name} ({', '.join(filter(None, (one.get('modality'), pictures)))})"
 
 
 def same(one: Mapping[str, Any], image: Image) -> bool:

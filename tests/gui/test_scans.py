@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
@@ -356,14 +358,16 @@ def test_the_file_tells_of_itself_and_hides_the_patient(scan):
     assert "Muster" not in scan.scans.info.words.text() and not scan.scans.info.switch.isChecked()
 
 
-def test_series_of_a_folder_are_offered_by_name(window, qtbot, settle, tmp_path):
+@pytest.mark.parametrize("archive", [False, True])
+def test_series_of_a_folder_are_offered_by_name(archive, window, qtbot, settle, tmp_path):
     series(tmp_path / "disk" / "a", 5)
     scout = slice_of(9, SeriesInstanceUID="1.2.3", SeriesDescription="Scout", SeriesNumber=7)
     (tmp_path / "disk" / "b").mkdir()
     save(tmp_path / "disk" / "b" / "one.dcm", scout)
     window.series.fill()
     assert not window.series_menu.actions()[0].isEnabled()
-    window.open(str(tmp_path / "disk"))
+    disk = tmp_path / "disk"
+    window.open(shutil.make_archive(str(disk), "zip", disk) if archive else str(disk))
     qtbot.waitUntil(lambda: window.session.document is not None, timeout=30_000)
     settle(window)
     for name, shape in (("7: Scout (CT, 1 picture)", (20, 31)),

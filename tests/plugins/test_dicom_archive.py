@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from pydicom.encaps import encapsulate
 
+from core.cli import main
 from core.files import open_image, read_header, save_image
 from core.format import UnreadableFile
 from tests.plugins.dicoms import REGISTRY, denoised, save, slice_of, values
 
+DIRECTORY = "1.2.840.10008.1.3.10"
 RUN_LENGTH = "1.2.840.10008.1.2.5"
 
 
@@ -44,7 +46,47 @@ def test_names_may_repeat_and_several_series_are_told(tmp_path: Path) -> None:
     image = open_image(REGISTRY, zipped(tmp_path / "a.zip", files))
     assert image.pixels.shape == (3, 20, 31)
     assert image.meta["warnings"][0].startswith("a.zip holds 2 series")
-    assert {one["file"] for one in image.meta["series"]} == {""}
+    assert [one["file"] for one in image.meta["series"]] == ["0/IM.dcm", "s/IM.dcm"]
+    other = tmp_path / "a.zip" / "s" / "IM.dcm"
+    assert read_header(REGISTRY, other)["shape"] == [20, 31]
+    image = open_image(REGISTRY, other)
+    assert image.pixels.shape == (20, 31)
+    assert not any("largest" in one for one in image.meta.get("warnings", ()))
+    out = save_image(REGISTRY, tmp_path / "out.dcm", denoised(image), image)
+    assert np.array_equal(values(out), values(tmp_path / "x.dcm") + 3)
+    for wrong in ("s/no.dcm", "no"):
+        with pytest.raises(UnreadableFile, match="holds no DICOM picture"):
+            open_image(REGISTRY, tmp_path / "a.zip" / wrong)
+    (tmp_path / "a.txt").write_text("hello")
+    with pytest.raises(UnreadableFile, match=r"a\.txt is a file"):
+        open_image(REGISTRY, tmp_path / "a.txt" / "s")
+
+
+def test_the_series_of_a_disk_in_an_archive_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What `info` prints opens each of them; a DICOMDIR is no series, the same for a folder."""
+    files: dict[str, bytes] = {}
+    for name, count in (("lungs", 3), ("bones", 2)):
+        uid = {"lungs": "1.2.1", "bones": "1.2.2"}[name]
+        for place in range(count):
+            data = slice_of(place, SeriesInstanceUID=uid, SeriesDescription=name)
+            path = tmp_path / "disk" / name / str(place)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            files[f"{name}/{place}"] = save(path, data).read_bytes()
+    table = save(tmp_path / "disk" / "DICOMDIR", slice_of(0, SOPClassUID=f"{DIRECTORY}"))
+    files["DICOMDIR"] = table.read_bytes()
+    for path in (zipped(tmp_path / "a.zip", files), tmp_path / "disk", table):
+        assert main(["info", str(path)]) == 0
+        lines = [line for line in capsys.readouterr().out.splitlines() if "series: " in line]
+        told = dict(line.removeprefix("series: ").rsplit(": ", 1) for line in lines)
+        assert set(told) == {"lungs (CT, 3 pictures)", "bones (CT, 2 pictures)"}
+        for words, place in told.items():
+            assert str(open_image(REGISTRY, Path(place)).pixels.shape[0]) in words
+    place = tmp_path / "a.zip" / "bones" / "0"
+    assert main(["convert", str(place), str(tmp_path / "out")]) == 0
+    assert len(list((tmp_path / "out").iterdir())) == 2
+    assert main(["info", str(tmp_path / "a.zip" / "skin")]) == 1
 
 
 def test_bombs_and_damage_are_one_sentence(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from core.format import Format, Output, arrange, encoded
 from core.image import Image, Levels, Pixels
 from plugins.formats.dicom.archive import packed, unpacked, zipped
 from plugins.formats.dicom.head import looks_like
+
+if TYPE_CHECKING:
+    from plugins.formats.dicom.series import Series
 
 
 class Dicom(Format):
@@ -26,7 +29,7 @@ class Dicom(Format):
     suffixes = (".dcm", ".dicom", ".ima", ".zip")
     writes = (".dcm", ".dicom", ".ima")
     takes = ("scan", "clip", "display")
-    folders = True
+    folders = archives = True
 
     def sniff(self, head: bytes, name: str) -> bool:
         return looks_like(head, name) or zipped(head, name)
@@ -46,19 +49,20 @@ class Dicom(Format):
         }  # fmt: skip
 
     def read(self, path: Path) -> Image:
-        if packed(path):
-            with unpacked(path) as folder:
-                return self._read(folder, path.name)
-        return self._read(path)
+        from plugins.formats.dicom.series import find, largest
 
-    def _read(self, path: Path, name: str = "") -> Image:
+        archive, chosen = packed(path)
+        if archive is None:
+            return self._image(find(path))
+        with unpacked(archive) as files:
+            return self._image(largest(files, archive.name, chosen))
+
+    def _image(self, series: Series) -> Image:
         from plugins.formats.dicom.about import about, kept, nodata_of
         from plugins.formats.dicom.pixels import read, shape_of
         from plugins.formats.dicom.regions import burnt
-        from plugins.formats.dicom.series import find
         from plugins.formats.dicom.windows import inverted
 
-        series = find(path, name)
         _, order, _ = shape_of(series)
         pixels = read(series)
         meta = {**about(series), "dicom_files": kept(series)}
@@ -115,7 +119,7 @@ class Dicom(Format):
             write_new(path, image, self.stored(image, output))
 
 
-def _kind(series: Any) -> str:
+def _kind(series: Series) -> str:
     head = series.head
     if head.colour:
         return "display"

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import BinaryIO, cast
 
+from core.folders import on_disk
 from core.format import UnreadableFile
 from plugins.formats.dicom.head import looks_like
 
@@ -26,7 +27,9 @@ class Member:
 
     def __init__(self, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
         self._archive, self._info = archive, info
-        self.name = PurePosixPath(info.filename.replace("\\", "/")).name
+        parts = PurePosixPath(info.filename.replace("\\", "/")).parts
+        self.place = "/".join(part for part in parts if part.strip("./") and ":" not in part)
+        self.name = PurePosixPath(self.place).name
         self.st_size = info.file_size
 
     def open(self, mode: str = "rb") -> BinaryIO:
@@ -43,12 +46,15 @@ def zipped(head: bytes, name: str) -> bool:
     return head[:4] == b"PK\3\4" and name.lower().endswith(".zip")
 
 
-def packed(path: Path) -> bool:
-    """Is this file one?"""
+def packed(path: Path) -> tuple[Path | None, str]:
+    """The archive that this is, or that a file of is named, and the name in there."""
     if path.is_dir():
-        return False
-    with path.open("rb") as file:
-        return zipped(file.read(4), path.name)
+        return None, ""
+    held = on_disk(path)
+    with held.open("rb") as file:
+        if not zipped(file.read(4), held.name):
+            return None, ""
+    return held, path.relative_to(held).as_posix() if held != path else ""
 
 
 @contextmanager
@@ -64,15 +70,17 @@ def members(path: Path) -> Generator[list[Member]]:
 
 
 @contextmanager
-def unpacked(path: Path) -> Generator[Path]:
-    """A folder with the DICOM files of an archive, for as long as it is needed."""
+def unpacked(path: Path) -> Generator[list[tuple[str, Path]]]:
+    """Places in an archive and the DICOM files from there, for as long as they are needed."""
     with TemporaryDirectory(ignore_cleanup_errors=True) as name, members(path) as files:
+        found: list[tuple[str, Path]] = []
         for at, one in enumerate(files):
             place = Path(name, f"{at:05d}")  # names inside an archive may repeat, or climb
             place.mkdir()
             with one.open() as source, (place / one.name).open("wb") as target:
                 shutil.copyfileobj(source, target, 1 << 20)
-        yield Path(name)
+            found.append((one.place, place / one.name))
+        yield found
 
 
 def _pictures(path: Path, archive: zipfile.ZipFile) -> Iterator[Member]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -40,33 +40,40 @@ class Series:
         return len({(frame.slope, frame.intercept) for frame in self.frames}) > 1
 
 
-def find(path: Path, name: str = "") -> Series:
-    """The series that a folder holds (that with most pictures) or a file is part of.
+def find(path: Path) -> Series:
+    """The series that a folder or archive holds (that with most pictures) or a file is part of.
 
-    A DICOMDIR stands for its folder. Of an archive the pixels are not to be read: see `unpacked`;
-    `name` is what is said of the folder that it was unpacked into.
+    A DICOMDIR stands for its folder. Of an archive the pixels are not to be read: see `unpacked`.
     """
     if path.is_dir():
-        return largest(inside(path, MOST + 1), name or path.name, None if name else path)
-    if packed(path):
-        with members(path) as files:
-            return largest(cast("list[Path]", files), path.name, None)
+        return largest(_placed(path), path.name)
+    archive, chosen = packed(path)
+    if archive is not None:
+        with members(archive) as files:
+            placed = [(one.place, cast("Path", one)) for one in files]
+            return largest(placed, archive.name, chosen)
     if is_directory(path):
-        return largest(inside(path.parent, MOST + 1), path.parent.name, path.parent)
+        return largest(_placed(path.parent), path.parent.name)
     head = load(path)
     others = _siblings(head) if head.frames == 1 else []
     return _made([head, *others], head, bool(others))
 
 
-def largest(files: Iterable[Path], name: str, root: Path | None) -> Series:
-    """The series with most pictures among files that `name` holds. Raises UnreadableFile.
+def _placed(folder: Path) -> Iterator[tuple[str, Path]]:
+    for file in inside(folder, MOST + 1):
+        yield file.relative_to(folder).as_posix(), file
 
-    `root`: the folder they lie in, where they can be opened one by one.
+
+def largest(files: Iterable[tuple[str, Path]], name: str, chosen: str = "") -> Series:
+    """The series with most pictures among files (with their places) that `name` holds.
+
+    `chosen`: the place of a file; then its series. Raises UnreadableFile.
     """
     groups: dict[str, list[Head]] = {}
+    first: dict[str, str] = {}  # place of a file of each series
     refused: list[str] = []
-    count = 0
-    for file in files:
+    count, wanted = 0, ""
+    for place, file in files:
         count += 1
         if count > MOST:
             raise UnreadableFile(
@@ -81,34 +88,40 @@ def largest(files: Iterable[Path], name: str, root: Path | None) -> Series:
         except (UnreadableFile, OSError) as error:
             refused.append(str(error))
             continue
-        groups.setdefault(text(head.data, "SeriesInstanceUID") or file.name, []).append(head)
+        series = text(head.data, "SeriesInstanceUID") or file.name
+        groups.setdefault(series, []).append(head)
+        first.setdefault(series, place)
+        wanted = series if place == chosen else wanted
     if not groups:
         why = refused[0] if refused else "name a file that is one."
         raise UnreadableFile(f"{name} holds no DICOM picture: {why}")
+    if chosen and not wanted:
+        raise UnreadableFile(f"{name} holds no DICOM picture {chosen}: check the name.")
     biggest = max(groups.values(), key=lambda heads: sum(head.frames for head in heads))
-    listing = tuple(_listed(heads, root) for heads in groups.values())
-    chosen = max(_alike(biggest).values(), key=len)[0]
-    files_of = biggest if chosen.frames == 1 else [chosen]
-    made = _made(files_of, chosen, True, listing)
+    biggest = groups[wanted] if wanted else biggest
+    listing = tuple(_listed(heads, first[series]) for series, heads in groups.items())
+    one = max(_alike(biggest).values(), key=len)[0]
+    made = _made(biggest if one.frames == 1 else [one], one, True, listing)
     notes: list[str] = []
-    if len(groups) > 1:
-        other = "see the menu Scan, Series" if root else "unpack it to see the others"
-        notes.append(f"{name} holds {len(groups)} series, this is the largest: {other}.")
+    if len(groups) > 1 and not wanted:
+        notes.append(
+            f"{name} holds {len(groups)} series, this is the largest: see the menu Scan, Series."
+        )
     broken = [one for one in refused if "without a picture" not in one]
     if broken:
         notes.append(f"Of {len(broken)} files of {name} the first says: {broken[0]}")
     return replace(made, warnings=(*notes, *made.warnings))
 
 
-def _listed(heads: list[Head], root: Path | None) -> dict[str, Any]:
-    """A line of the table of the series in a folder; "file" opens it, where there is one."""
+def _listed(heads: list[Head], place: str) -> dict[str, Any]:
+    """A line of the table of the series in a folder or archive; "file" in there opens it."""
     data = heads[0].data
     return {
         "description": text(data, "SeriesDescription"),
         "modality": text(data, "Modality"),
         "number": text(data, "SeriesNumber"),
         "pictures": sum(head.frames for head in heads),
-        "file": heads[0].path.relative_to(root).as_posix() if root else "",
+        "file": place,
     }
 
 
