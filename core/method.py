@@ -132,6 +132,7 @@ class Needs:
     reach: int = 0  # halo along them, where depth is not 0
     blend: int = 0  # pixels by which tiles overlap to be blended: for unbounded support
     batch: int = 1  # tiles of one size that run() may get together: (batch, planes, *axes)
+    gaps: bool = False  # run() gets NaN where nothing was measured, and what it has there is kept
 
 
 @dataclass(frozen=True)

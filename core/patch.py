@@ -40,6 +40,7 @@ class Patch:
     def layers(self, planes: Planes, found: Mapping[str, Planes]) -> Layers:
         """What the method made of `planes`, in stored units, with the shape of the region."""
         laid, inner = self.laid, self.inner
+        kept = np.where(np.isfinite(inner), inner, 0) if laid.needs.gaps and lost(inner) else inner
         halo = laid.halo // laid.packing.period
         layers: Layers = {}
         for name, values in found.items():
@@ -47,7 +48,7 @@ class Patch:
                 flat = inner.astype(np.float32)  # the unbiased inverse is none of what was kept
             elif name == "image":
                 apart, at = laid.apart(values, self.deep), self.region
-                flat = self.back.leave(apart, inner, at.y0, at.x0, halo)
+                flat = self.back.leave(apart, kept, at.y0, at.x0, halo)
             else:
                 flat = self.domain.plain(laid.apart(values, self.deep), inner, halo)
             layers[name] = np.ascontiguousarray(laid.stored(flat, self.shape))
@@ -77,7 +78,10 @@ class Tile:
         before = self.before.astype(np.float32, copy=False)
         with np.errstate(invalid="ignore"):
             found = before + share * (self.after - before)
-        return np.where(np.isfinite(before), found, before) if lost(before) else found
+        if not lost(before):
+            return found
+        new = np.where(share > 0, self.after, before)  # where nothing was measured: all or nothing
+        return np.where(np.isfinite(before), found, new)
 
     def part(self, area: Region, axes: str) -> Tile:
         """What of it lies in an area: views, without the other layers."""

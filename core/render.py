@@ -339,7 +339,7 @@ class Renderer:
     def _known(self, index: int, need: Region, pixels: Callable[[Region], Pixels]) -> Array:
         phase, axes = self.plans[index].packing.phase, self.image.axes
         source = cut(pixels(need), need, phase, axes)
-        if not lost(source):
+        if self.plans[index].needs.gaps or not lost(source):
             return source
         reach = self.plans[index].halo or phase
         wide = need.grow(reach)

@@ -17,12 +17,14 @@ from core.image import Image
 from core.noise.blocks import F32, F64, Bools, step_of
 from core.noise.measured import CANNOT_TELL, DOUBTFUL, GOOD, ChannelFit, Chart, Measured
 from core.noise.model import PoissonGaussian, Sliced
+from core.ops.domain import filled
 from core.ops.median import median
 from core.spectra import RIDGE, band_noise, moments
 from core.tiles import Region
 
 SAMPLES = 12_000_000  # looked at
 ROWS = 8  # together, so that neighbours can be compared
+WHOLE = 0.1  # of the pixels without gaps are enough to go by them alone
 FEW = 6  # bands below which there is nothing to foretell one from
 FIRM = 6.0  # standard errors from which an offset of a line is a stripe
 SEEN = 0.35  # ... and of the noise's own sigma, so that it matters
@@ -84,7 +86,11 @@ def _dead_columns(cube: F32) -> NDArray[np.intp]:
 
 def _regressed(cube: F32) -> _Found | None:
     bands, _, _, width = cube.shape
-    whole = np.isfinite(cube).all(0)
+    seen = np.isfinite(cube)
+    whole = seen.all(0)
+    if whole.mean() < WHOLE:  # then every pixel tells something
+        cube = filled(cube, 1, ROWS)
+        whole = np.isfinite(cube).all(0)
     known = moments(cube[:, whole])
     rough = band_noise(known)
     if known.count < 8 * FEW or not np.isfinite(rough).all():
@@ -101,6 +107,7 @@ def _regressed(cube: F32) -> _Found | None:
             bands, ROWS, width
         )
     left[:, ~whole] = np.nan
+    left[~seen] = np.nan
     return _judged(left, sigma, sigma / np.maximum(rough, 1e-300))
 
 

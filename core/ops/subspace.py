@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from core.image import Array
 from core.method import Planes, is_array
+from core.ops.domain import filled
 from core.ops.median import median
 from core.tiles import Region, mirror
 
@@ -35,6 +36,7 @@ AGREED = 1.25  # times a band's sigma: as far as the noise model is taken at its
 MARGIN = 1.02  # above the largest eigenvalue of noise
 MOST = 20  # dimensions that are found by themselves
 FURTHEST = 3e38
+WHOLE = 0.25  # of a pixel's bands may lack where others are learned from it
 NEARER = 3.0 * np.array((2, 1.75, 1.5, 1.25, 1, 1))  # sigmas: limits of the rounds that follow
 
 
@@ -72,13 +74,8 @@ class Subspace:
 
         `region` is what the tile covers of the image that this was learned from.
         """
-        bands, height, width = tile.shape
-        across, down = np.zeros((bands, 0), np.float32), np.zeros((bands, height), np.float32)
-        if region is not None and self.across.shape[1]:
-            columns = mirror(region.x0, region.x1, self.across.shape[1], 1)
-            rows = mirror(region.y0, region.y1, self.down.shape[1], 1)
-            across = np.ascontiguousarray(self.across[:, columns])
-            down = np.ascontiguousarray(self.down[:, rows])
+        height, width = tile.shape[1:]
+        across, down = self.stripes(tile.shape, region)
         limits = np.concatenate([[FURTHEST], NEARER if self.robust else []]).astype(np.float32)
         if not is_array(tile):
             return self._project_torch(tile, across, down, limits, check)
@@ -92,6 +89,17 @@ class Subspace:
                 check()
             subspace_cpu.project(tile, y, self.mean, inverse, self.basis, limits, across, down, out)
         return out
+
+    def stripes(self, shape: tuple[int, ...], region: Region | None) -> tuple[F32, F32]:
+        """Of a tile of this shape (B, H, W): across (B, W or 0) and down (B, H)."""
+        if region is None or not self.across.shape[1]:
+            return np.zeros((shape[0], 0), np.float32), np.zeros(shape[:2], np.float32)
+        columns = mirror(region.x0, region.x1, self.across.shape[1], 1)
+        rows = mirror(region.y0, region.y1, self.down.shape[1], 1)
+        return (
+            np.ascontiguousarray(self.across[:, columns]),
+            np.ascontiguousarray(self.down[:, rows]),
+        )
 
     def expand(self, planes: Planes, tile: Planes, check: Callable[[], None]) -> Planes:
         """(K, H, W) coordinates to (B, H, W); bands that are not in the basis are the tile's."""
@@ -234,17 +242,20 @@ def _cleaned(
     that are off by themselves, and puts the prediction in their place.
     """
     bands, tall, wide = values.shape
+    able = _whole(seen)
     mean = np.stack([median(one[ok]) for one, ok in zip(values, seen, strict=True)])
     mean = mean.astype(np.float32)
     given = values - mean[:, None, None]
-    clean = np.where(seen, given, np.float32(0))
+    clean = given
+    if not seen.all():
+        clean = np.nan_to_num(filled(np.where(seen, given, np.float32(np.nan)), 1, LONG))
     off, rest, columns = np.zeros((1, 1, 1), np.float32), given, np.zeros((0, 0), np.float32)
     for _ in range(ROUNDS):
         check()
         flat = clean.reshape(bands, -1)
-        predicted = (flat - _alone(flat)).reshape(clean.shape)
+        predicted = (flat - _alone(flat, able)).reshape(clean.shape)
         rest = np.where(seen, given - predicted, np.float32(0))
-        sigma = _spread(rest - np.nan_to_num(off))[:, None, None]
+        sigma = _spread(rest - np.nan_to_num(off), seen)[:, None, None]
         check()
         columns = np.zeros((bands, wide), np.float32)
         if tall >= LONG:
@@ -255,28 +266,39 @@ def _cleaned(
             off = off + (_lines(left, predicted / sigma, 2) * sigma[:, :, 0])[:, :, None]
         near = np.abs(rest - off) <= OUTLIER * sigma  # not so of dead lines
         clean = np.where(near & seen, given - off, predicted)
-    shift = clean.mean((1, 2), dtype=np.float64).astype(np.float32)
-    sigma = _spread(rest - np.nan_to_num(off))
+    flat = clean.reshape(bands, -1)[:, able]
+    shift = flat.mean(1, dtype=np.float64).astype(np.float32)
+    sigma = _spread(rest - np.nan_to_num(off), seen)
     sigma = np.where(np.abs(np.log(sigma)) < np.log(AGREED), np.float32(1), sigma)
-    return mean + shift, sigma, (clean - shift[:, None, None]).reshape(bands, -1), columns
+    return mean + shift, sigma, flat - shift[:, None], columns
 
 
 def _covariance(values: F32) -> F64:
     return (values @ values.T).astype(np.float64) / values.shape[1]
 
 
-def _alone(values: F32) -> F32:
+def _whole(seen: NDArray[np.bool_]) -> NDArray[np.bool_] | slice:
+    """Pixels that have nearly all bands of (B, ...), flat; all, where those are few."""
+    lacking = 1 - seen.reshape(len(seen), -1).mean(0)
+    able = lacking <= WHOLE
+    return able if lacking.any() and able.mean() > WHOLE else slice(None)
+
+
+def _alone(values: F32, able: NDArray[np.bool_] | slice) -> F32:
     """What each band (B, n) has beyond its regression on all others: noise, mostly."""
-    cov = _covariance(values)
+    cov = _covariance(values[:, able])
     cov += np.eye(len(cov)) * max(1e-6 * float(np.trace(cov)) / len(cov), 1e-30)
     precise = np.linalg.inv(cov)
     return (precise / np.diag(precise)[:, None]).astype(np.float32) @ values
 
 
-def _spread(rest: Array) -> F32:
+def _spread(rest: Array, seen: NDArray[np.bool_]) -> F32:
     """Standard deviation (B,) of Gaussian values by their median deviation, never 0."""
-    flat = np.abs(rest.reshape(len(rest), -1)[:, ::3])
-    found = 1.4826 * median(flat)
+    flat, there = (each.reshape(len(rest), -1)[:, ::3] for each in (np.abs(rest), seen))
+    if there.all() or not there.any(1).all():
+        found = 1.4826 * median(flat)
+    else:
+        found = 1.4826 * np.stack([median(a[ok]) for a, ok in zip(flat, there, strict=True)])
     top = float(found.max())
     return np.maximum(found, 1e-6 * top if top > 0 else 1.0).astype(np.float32)
 
@@ -321,6 +343,7 @@ def _refined(
     found = replace(found, down=np.zeros((bands, height), np.float32))
     across, down = np.zeros((bands, width)), found.down.copy()
     sums, total, products = np.zeros((4, bands, width)), np.zeros(bands), np.zeros((bands, bands))
+    used, count = (found.basis != 0).any(1), 0
     for y in range(0, height, rows):
         yield 0.6 + 0.4 * y / height
         area = Region(y, 0, min(y + rows, height), width)
@@ -328,8 +351,12 @@ def _refined(
         fitted = found.expand(found.project(tile, area, check), tile, check)
         scale = found.sigma[:, None, None]
         rest, signal = (tile - fitted) / scale, (fitted - found.mean[:, None, None]) / scale
-        gone = ~np.isfinite(rest)
-        rest[gone] = signal[gone] = 0
+        seen = np.isfinite(rest)
+        able = _whole(seen[used])
+        if not isinstance(able, slice):  # the fit is not sure where much is lacking
+            seen &= able.reshape(rest.shape[1:])
+        rest[~seen] = 0
+        signal[~np.isfinite(signal)] = 0  # of bands that are not used
         check()
         across += median(rest, 1) * area.height
         sums += _sums(rest, signal, 1)
@@ -340,13 +367,13 @@ def _refined(
         rest -= found.across[:, None]
         near = np.abs(rest) <= NEARER[-1]  # not so of dead lines
         flat = (signal + np.where(near, rest, np.float32(0))).reshape(bands, -1)
+        flat = flat[:, able]
+        count += flat.shape[1]
         total += flat.sum(1, dtype=np.float64)
         products += flat @ flat.T
-    count = height * width
     mean = total / count
     covariance = products / count - np.outer(mean, mean)
-    unused = ~(found.basis != 0).any(1)
-    covariance[unused] = covariance[:, unused] = 0
+    covariance[~used] = covariance[:, ~used] = 0
     across = _judged(across / height, sums, height) if height >= LONG else found.across * 0
     basis, mean = _axes(covariance, count, asked), found.mean + found.sigma * mean
     return replace(found, mean=mean.astype(np.float32), basis=basis, across=across, down=down)

@@ -110,3 +110,71 @@ def expand(planes: Floats, y: int, mean: Floats, sigma: Floats, basis: Floats, o
             of, factor = planes[k, y], sigma[band] * basis[band, k]
             for j in range(width):
                 to[j] += factor * of[j]
+
+
+@fast
+def _solve(matrix, right):
+    """The solution of a positive definite system in place of its right side."""
+    count = len(right)
+    for k in range(count):
+        for i in range(k + 1, count):
+            factor = matrix[i, k] / matrix[k, k]
+            for j in range(k, count):
+                matrix[i, j] -= factor * matrix[k, j]
+            right[i] -= factor * right[k]
+    for k in range(count - 1, -1, -1):
+        for j in range(k + 1, count):
+            right[k] -= matrix[k, j] * right[j]
+        right[k] /= matrix[k, k]
+
+
+@fast
+def complete(
+    white: Floats, basis: Floats, near: Floats, priors: Floats, limits: Floats, out: Floats
+) -> None:
+    """Pixels of a row with gaps, to coordinates: whitened spectra (B, W), NaN in some bands.
+
+    Least squares over the bands that there are, with an even prior of precisions `priors[0]` (K)
+    about `near` (K, W), where that is known, else `priors[1]` about 0; then without samples farther
+    than each of `limits` from the fit. Others are left as they are in `out` (K, W); NaN: no band
+    was measured and nothing is known nearby.
+    """
+    bands, kept = basis.shape
+    matrix, right = np.zeros((kept, kept)), np.zeros(kept)
+    for x in range(white.shape[1]):
+        seen, gone = 0, 0
+        for band in range(bands):
+            used = ZERO
+            for k in range(kept):
+                used += abs(basis[band, k])
+            if used > ZERO:
+                if np.isnan(white[band, x]):
+                    gone += 1
+                else:
+                    seen += 1
+        if not gone:
+            continue
+        known = not np.isnan(near[0, x])
+        for n in range(limits.shape[0] + 1):
+            matrix[:] = 0
+            for k in range(kept):
+                matrix[k, k] = priors[0 if known else 1, k]
+                right[k] = matrix[k, k] * near[k, x] if known else 0.0
+            for band in range(bands):
+                value = white[band, x]
+                if np.isnan(value):
+                    continue
+                if n:
+                    fitted = ZERO
+                    for k in range(kept):
+                        fitted += basis[band, k] * out[k, x]
+                    if abs(value - fitted) > limits[n - 1]:
+                        continue
+                for k in range(kept):
+                    factor = basis[band, k]
+                    right[k] += factor * value
+                    for i in range(kept):
+                        matrix[k, i] += factor * basis[band, i]
+            _solve(matrix, right)
+            for k in range(kept):
+                out[k, x] = right[k] if seen or known else np.nan

@@ -30,10 +30,20 @@ def clean() -> Array:
     return found / found.max()
 
 
-def denoised(pixels: Array, tile: int = 0, threads: int = 1, **more: Any) -> Array:
+def denoised(
+    pixels: Array,
+    tile: int = 0,
+    threads: int = 1,
+    fill: bool = False,
+    amount: float = 1,
+    **more: Any,
+) -> Array:
     image = Image(pixels, "byx", "cube", **more)
-    desk = Desk(cache=Cache(1 << 26), threads=threads, tile=tile)
-    renderer = Renderer(image, NOISE, Recipe((Step(Subspace()),)), desk)
+    desk, step = (
+        Desk(cache=Cache(1 << 26), threads=threads, tile=tile),
+        Step(Subspace(fill=fill), amount),
+    )
+    renderer = Renderer(image, NOISE, Recipe((step,)), desk)
     return assemble(renderer, Region.whole(*pixels.shape[-2:]))
 
 
@@ -69,6 +79,24 @@ def test_lost_samples_do_not_spread(clean: Array) -> None:
     np.testing.assert_array_equal(np.isnan(found), lost)
     known = np.delete(np.where(lost, clean, found), 7, 0)
     assert decibels(known, np.delete(clean, 7, 0)) > before - 0.6
+
+
+def test_gaps_are_filled_from_other_bands_and_near_pixels(clean: Array) -> None:
+    noisy, _ = spectral.noisy(clean, "noniid", 2)
+    whole = denoised(noisy)
+    lost = np.random.default_rng(0).random(noisy.shape) < 0.03
+    lost[3:9, :, 50] = lost[:, 20:24, 10:40] = lost[:, 60] = True
+    given = np.where(lost, np.float32(np.nan), noisy)
+    found = denoised(given, fill=True)
+    assert np.isfinite(found).all()
+    nothing = lost.all(0)
+    for part, loss in ((lost & ~nothing, 1.5), (~lost, 1.5), (lost & nothing, 16)):
+        errors = [np.mean(np.square(each - clean)[part]) for each in (found, whole)]
+        assert 10 * np.log10(errors[0] / errors[1]) < loss
+    np.testing.assert_allclose(denoised(given, 40, 2, fill=True), found, rtol=0, atol=3e-5)
+    np.testing.assert_array_equal(denoised(given, fill=True, amount=0.0), given)
+    nothing_at_all = np.full((9, 20, 20), np.nan, np.float32)
+    assert np.isnan(denoised(nothing_at_all, fill=True)).all()
 
 
 def test_bad_bands_stay_and_do_no_harm(clean: Array) -> None:

@@ -1,0 +1,91 @@
+"""Methods that clean the few images which a cube is made of: all but how an image is cleaned.
+
+Imported where plugins are listed: no torch, numba or OpenCV at the top.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+
+from core.image import Image
+from core.method import Context, Method, Planes, Slider, is_array
+from core.tiles import Region
+
+if TYPE_CHECKING:
+    from core.ops.subspace import Subspace
+
+FEW = 8  # bands: with fewer, one cannot tell an outlier from a colour
+
+State = tuple["Subspace", Any] | None  # and what `look` found
+Look = Generator[float, None, tuple["Subspace", Any]]
+
+
+class BySubspace(Method):
+    """Base of methods that give `clean` instead of `run`, and perhaps `look`."""
+
+    assumption = (
+        "Noise independent in every band and pixel, as strong as it may be in each;"
+        " stripes, dead lines and impulses in some of the bands."
+    )
+    kinds = ("hyperspectral",)
+    axes = "byx"
+    tensors = False
+
+    strength: Annotated[
+        float, Slider(0.0, 3.0, "×", "Noise to remove, as a multiple of what was measured.")
+    ] = 1.0
+    rank: Annotated[
+        int, Slider(0, 40, "", "Images that a cube is made of; 0: found by itself.", advanced=True)
+    ] = 0
+
+    def prepare(self, image: Image, ctx: Context) -> Generator[float, None, State]:
+        """See Method.prepare."""
+        from core.develop.falsecolor import usable
+        from core.ops import subspace
+
+        if ctx.source is None:
+            return None
+        bands = int(ctx.source(Region(0, 0, 1, 1)).shape[2])
+        good, robust = np.ones(bands, bool), False
+        if "b" in image.axes:
+            good = np.isin(np.arange(bands), usable(image))
+            robust = int(good.sum()) >= FEW
+        asked = subspace.Asked(np.tile(good, len(ctx.planes)), self.rank, robust)
+        size = image.height, image.width
+        space = yield from subspace.learn(ctx.source, *size, asked, ctx.check)
+        return (yield from self.look(space, size, ctx))
+
+    def look(self, space: Subspace, size: tuple[int, int], ctx: Context) -> Look:
+        """What else is to be known of an image of this size, once its subspace is; see prepare."""
+        yield 1.0
+        return space, None
+
+    def run(self, tile: Planes, state: State, ctx: Context) -> Planes:
+        """See Method.run."""
+        from core.ops import subspace
+
+        if not self.strength:
+            return tile
+        found = tile + 0
+        for given, made in zip(tile, found, strict=True):
+            cube = given.reshape(-1, *given.shape[-2:])
+            space, known = state or (subspace.identity(len(cube)), None)
+            made[:] = self.cube(cube, space, known, ctx).reshape(given.shape)
+        return found
+
+    def cube(self, cube: Planes, space: Subspace, known: Any, ctx: Context) -> Planes:
+        """One cube (B, H, W), all planes and bands together: outliers go, images are cleaned."""
+        planes = space.project(cube, ctx.region, ctx.check)
+        return space.expand(self.clean(planes[None], known, ctx)[0], cube, ctx.check)
+
+    def clean(self, planes: Planes, known: Any, ctx: Context) -> Planes:
+        """Take white noise of variance 1 from the images (1, K, H, W); `known`: from `look`."""
+        raise NotImplementedError
+
+
+def on_arrays(planes: Planes, work: Callable[[Any], Any]) -> Planes:
+    """What a kernel of the CPU makes of planes that may lie on another device."""
+    return work(planes) if is_array(planes) else planes.new_tensor(work(planes.cpu().numpy()))
