@@ -1,7 +1,8 @@
 """Batch: what is done to each file of a queue, in three Works: Load, Denoise, Write.
 
-Reading and writing have a worker of their own; denoising shares the one of the visible tiles, which
-come first (see RANK). Nothing of it enters the cache that the open image lives on.
+Reading and writing have a worker of their own; denoising shares that of the visible tiles, which
+come first (see RANK), and takes further devices for further files (see Roster.share). Nothing of it
+enters the cache that the open image lives on.
 """
 
 from __future__ import annotations
@@ -93,15 +94,26 @@ class Load:
 
 @dataclass(frozen=True)
 class Denoise:
-    """The long part; yields Progress after each tile, last an Image."""
+    """The long part; yields Progress after each tile, last an Image.
+
+    `device` is one that takes its share of the queue ("": as for the picture), `among` how many
+    files are denoised at a time.
+    """
 
     export: Export
+    device: str = ""
+    among: int = 1
     worker: ClassVar[str] = "compute"
 
+    @property
+    def recipe(self) -> Recipe:
+        """What is done: tells the engine on which device."""
+        return self.export.recipe
+
     def __call__(self, desk: Desk, cancelled: Stop) -> Iterator[Progress | Told | Image]:
-        e = self.export
-        picture = e.picture(desk)
-        return denoised(e.image, e.noise, e.recipe, aside(desk), cancelled, picture)
+        e, own = self.export, aside(desk)
+        own.device, own.sharing = self.device, desk.sharing * self.among
+        return denoised(e.image, e.noise, e.recipe, own, cancelled, e.picture(desk))
 
 
 @dataclass(frozen=True)

@@ -125,6 +125,11 @@ class ComputeAhead:
     frames: tuple[tuple[int, tuple[Span, ...]], ...]  # number and front
     worker: ClassVar[str] = "compute"
 
+    @property
+    def recipe(self) -> Recipe:
+        """What is done: tells the engine on which device."""
+        return self.seen.recipe
+
     def __call__(self, desk: Desk, cancelled: Stop) -> Iterator[Ready | None]:
         for at, front in self.frames:
             work = self.seen.after(front)
@@ -154,6 +159,11 @@ class FollowLine:
     line: tuple[float, float, float, float]
     frames: tuple[tuple[int, tuple[Span, ...]], ...]
     worker: ClassVar[str] = "compute"
+
+    @property
+    def recipe(self) -> Recipe:
+        """What is done: tells the engine on which device."""
+        return self.seen.recipe
 
     def __call__(self, desk: Desk, cancelled: Stop) -> Iterator[Column | None]:
         y0, x0, y1, x1 = self.line

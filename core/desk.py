@@ -6,11 +6,13 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from core.cache import Cache
 from core.children import Children
 from core.devices import CPU, Device, limit
 from core.files import Decoder
+from core.recipe import Recipe
 from core.registry import Registry, load
 from core.roster import Roster
 
@@ -43,6 +45,7 @@ class Desk:
     limits: Mapping[str, int] = field(default_factory=dict[str, int])
     sharing: int = 1  # how many desks there are
     lent: bool = False
+    device: str = ""  # that shares the work of others (a queue's): used where it can be
     decoder: Decoder = field(default_factory=Decoder)
     roster: Roster = field(default_factory=Roster)
     children: Children = field(default_factory=Children)
@@ -61,6 +64,15 @@ class Desk:
         """Bytes that tiles in work may take on a device. They decide how many, never a pixel."""
         own = self.memory // 4 if device.name == CPU.name else self.limits.get(device.name, 0)
         return (own or limit(device)) // self.sharing
+
+    def place(self, work: Any) -> str:
+        """The device that a Work computes on, "" for the CPU: see Engine.divide."""
+        recipe: Recipe | None = getattr(work, "recipe", None)
+        steps = recipe.active.steps if recipe and work.worker == "compute" else ()
+        if not steps:
+            return ""
+        device = self.roster.choose(steps[-1].method, wish=getattr(work, "device", ""))[0]
+        return "" if device == CPU else device.name
 
     def close(self) -> None:
         """End what outlives a Work: waiting children, files of the cache."""

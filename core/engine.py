@@ -2,7 +2,8 @@
 
 A Work is a frozen value; called, it is a generator: every yield is progress and a place to cancel.
 A worker advances the most urgent of its generators by one step at a time, so that an export yields
-to the visible tile. In one lane the newest work replaces older ones.
+to the visible tile. In one lane the newest work replaces older ones. Works on different devices run
+beside each other (see `divide`).
 """
 
 from __future__ import annotations
@@ -78,25 +79,26 @@ class Engine:
         desk: Any,
         workers: Sequence[str] = ("compute", "light", "files", "batch"),
         nice: Mapping[str, int] | None = None,
+        divide: Callable[[Any], str] = lambda work: "",
     ) -> None:
         """`nice`: by how much a worker, with all threads it starts, steps back behind the others.
 
-        It tells the scheduler whom to prefer when all cores are busy; on Linux only.
+        It tells the scheduler whom to prefer when all cores are busy; on Linux only. `divide`: what
+        a Work is done with (a device): a worker has a thread for each, started when it is wanted.
         """
-        self._emit, self._desk, self._nice = emit, desk, dict(nice or {})
+        self._emit, self._desk, self._nice, self._divide = emit, desk, dict(nice or {}), divide
         self._numbers = itertools.count()
         self._closing = False
         self._wake = threading.Condition()
-        self._jobs: dict[str, list[Entry]] = {name: [] for name in workers}
-        self._threads = [
-            threading.Thread(target=self._serve, args=(name,), name=name) for name in workers
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._jobs: dict[str, list[Entry]] = {}
+        self._threads: list[threading.Thread] = []
+        for name in workers:
+            self._hire(name)
 
     def submit(self, work: Work, lane: str, rank: int = 0) -> Job:
         """Run a Work; lower ranks first. Older jobs of the same lane are asked to stop."""
         job = Job(work, lane, rank, next(self._numbers))
+        name = f"{work.worker} {self._divide(work)}".rstrip()
         with self._wake:
             if self._closing:
                 raise RuntimeError("the engine is closed")
@@ -104,7 +106,9 @@ class Engine:
                 if older.lane == lane:
                     older.stop()
             generator = work(self._desk, lambda: job.stopped)
-            self._jobs[work.worker].append((job, generator))
+            if name not in self._jobs and work.worker in self._jobs:
+                self._hire(name)
+            self._jobs[name].append((job, generator))
             self._wake.notify_all()
         return job
 
@@ -130,10 +134,15 @@ class Engine:
         for thread in self._threads:
             thread.join()
 
+    def _hire(self, name: str) -> None:
+        self._jobs[name] = []
+        self._threads.append(threading.Thread(target=self._serve, args=(name,), name=name))
+        self._threads[-1].start()
+
     def _serve(self, name: str) -> None:
-        jobs = self._jobs[name]
-        if sys.platform == "linux" and name in self._nice:
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), self._nice[name])
+        jobs, nice = self._jobs[name], self._nice.get(name.partition(" ")[0])
+        if sys.platform == "linux" and nice is not None:
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)
         while True:
             with self._wake:
                 self._wake.wait_for(lambda: _ready(jobs) or self._closing)

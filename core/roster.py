@@ -146,17 +146,37 @@ class Roster:
                     del known[key]
         return f"{name.upper()} will be tested again."
 
-    def choose(self, method: Method, trial: Trial | None = None) -> tuple[Device, str]:
+    def choose(
+        self, method: Method, trial: Trial | None = None, wish: str = ""
+    ) -> tuple[Device, str]:
         """The device for a method, and why, in one sentence.
 
         With a trial, devices that were never timed with this method are, when there is a choice.
+        `wish` names one that shares the work of the faster one; it may be set aside meanwhile.
         Raises what the trial raised when that was not the device's fault, and Cancelled.
         """
-        if trial is not None and not self._pinned:
+        if method.cpu_only:
+            return CPU, f"CPU: {method.title} has kernels for the CPU only."
+        if trial is not None and not self._pinned and not wish:
             for device in self._untimed(method):
                 self._time(device, method, trial)
         with self._lock:
-            return self._chosen(method.id())
+            return self._chosen(method.id(), wish)
+
+    def share(self, method: Method, pieces: int) -> tuple[Device, ...]:
+        """The devices on which so many pieces of equal work are done soonest, the fastest first.
+
+        A slower one takes part where it is done with one piece before the fastest is with all.
+        """
+        with self._lock:
+            best = self.choose(method)[0]
+            known = {d: self._figures.get((d.name, method.id())) for d in self._usable(method.id())}
+            fastest = known.get(best)
+            if method.cpu_only or self._pinned or fastest is None:
+                return (best,)
+            others = [(s, d) for d, s in known.items() if d != best and s is not None]
+            others.sort(key=lambda each: each[0])
+            return best, *(device for s, device in others if s <= fastest * pieces)
 
     def run(self, device: Device, call: Callable[[], T]) -> T:
         """Run a method on a device: the one place where a test device's fault strikes."""
@@ -311,16 +331,18 @@ class Roster:
         side_by_side = trial.workers if device.kind == "cpu" else 1
         self.note(device, method, spent / side_by_side, trial.megapixels)
 
-    def _chosen(self, method: str) -> tuple[Device, str]:
+    def _chosen(self, method: str, wish: str = "") -> tuple[Device, str]:
         usable = self._usable(method)
         figures = {
             d.name: self._figures[d.name, method]
             for d in usable
             if (d.name, method) in self._figures
         }
-        pinned = [device for device in usable if device.name == self._pinned]
-        if pinned:
-            best, why = pinned[0], ["you chose it"]
+        named = {device.name: device for device in usable}
+        if self._pinned in named:
+            best, why = named[self._pinned], ["you chose it"]
+        elif wish in named:
+            best, why = named[wish], ["it shares the work"]
         elif figures and len(figures) == len(usable):
             best = min(usable, key=lambda d: figures[d.name])
             others = sorted((d for d in usable if d is not best), key=lambda d: figures[d.name])

@@ -131,7 +131,7 @@ class Runner:
             return trial()
 
         timed = Trial(run, megapixels, self._desk.threads)
-        self.device, self._chosen = self._desk.roster.choose(self.method, timed)
+        self.device, self._chosen = self._desk.roster.choose(self.method, timed, self._desk.device)
 
     def tune(self, ctx: Context) -> Iterator[str]:
         """Where the method can do with several precisions, find the fastest that agrees.
@@ -246,9 +246,7 @@ class Runner:
     def _choose(self) -> tuple[Device, str]:
         if self.isolated is not None:  # its process gets arrays, and computes where it likes
             return CPU, f"CPU: {self.method.title} runs in a process of its own."
-        if self.method.cpu_only:
-            return CPU, f"CPU: {self.method.title} has kernels for the CPU only."
-        return self._desk.roster.choose(self.method)
+        return self._desk.roster.choose(self.method, wish=self._desk.device)
 
     def _judged(self, error: Exception, device: Device) -> Exception:
         if isinstance(error, Cancelled) or not failure(error):

@@ -1,4 +1,4 @@
-"""Batch: the queue. Many files, one after the other, behind everything the user does meanwhile."""
+"""Batch: the queue. Many files, one on each device, behind everything the user does meanwhile."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
 from core.batch import RANK, Denoise, Inspect, Item, Load, Loaded, Write, target_of
 from core.develop import Look
+from core.devices import Device
 from core.engine import Event, Finished, Job, Work
 from core.format import Output
 from core.image import Image
-from core.job import Progress, Told, sentence
-from core.method import Cancelled
+from core.job import Export, Progress, Told, sentence
+from core.method import Cancelled, Method
 from core.noise.model import Noise
 from core.recipe import Recipe
 from gui.bridge import Bridge
-
-LANE = "batch"
 
 
 class Stage(Enum):
@@ -70,11 +70,26 @@ class Entry:
     words: str = ""  # why it failed
     target: str = ""  # what was written
     megapixels: float | None = None
+    device: str = ""  # that it is denoised on, where several share the queue
 
     @property
     def name(self) -> str:
         """The file's name."""
         return Path(self.source).name
+
+
+@dataclass(eq=False)
+class Task:
+    """An entry that is worked on: the Work that runs, and what those before it have found."""
+
+    number: int
+    begun: float  # 0 after a pause, which is no time that work took
+    job: Job | None = None
+    next: Work | None = None  # what a paused one goes on with
+    loaded: Loaded | None = None
+    result: Image | None = None
+    device: str | None = None  # None: not denoised yet; "": where the picture is computed, too
+    told: Told | None = None
 
 
 class Batch(QObject):
@@ -91,15 +106,11 @@ class Batch(QObject):
         self.settings, self.target = Settings(), Target()
         self.guess: Callable[[float], Recipe | None] = lambda megapixels: None
         self.budget: Callable[[], str] = lambda: "balanced"
+        self.share: Callable[[Method, int], tuple[Device, ...]] = lambda method, files: ()
         self._bridge = bridge
         self._count = 0
-        self._current: int | None = None  # number of the entry that is worked on
-        self._job: Job | None = None
-        self._loaded: Loaded | None = None
-        self._result: Image | None = None
-        self._next_work: Work | None = None  # what a paused entry goes on with
-        self._device = "cpu"
-        self._begun = 0.0
+        self._tasks: dict[int, Task] = {}  # of the entries that are worked on, by number
+        self._method: Method | None = None  # that the last file was denoised with
         self._speed = [0.0, 0.0]  # megapixels and seconds of what was done without a pause
 
     # The list
@@ -119,8 +130,8 @@ class Batch(QObject):
     def remove(self, numbers: Sequence[int]) -> None:
         """Take entries out; one that is worked on is cancelled."""
         self.entries = [e for e in self.entries if e.number not in numbers]
-        if self._current in numbers:
-            self._drop()
+        for number in numbers:
+            self._drop(number)
         self.listed.emit()
         self._go_on()
 
@@ -155,19 +166,21 @@ class Batch(QObject):
     def start(self) -> None:
         """Go through all that waits, or go on where it was paused."""
         self.running = True
-        if self._job is not None:
-            self._bridge.hold(self._job, False)
-        work, self._next_work = self._next_work, None
-        if work is not None:
-            self._submit(work)
+        for task in self._tasks.values():
+            if task.job is not None:
+                self._bridge.hold(task.job, False)
+            work, task.next = task.next, None
+            if work is not None:
+                self._submit(task, work)
         self._go_on()
 
     def pause(self) -> None:
         """Rest after the current step, keeping what was computed."""
         self.running = False
-        self._begun = 0.0  # a pause is no time that work took
-        if self._job is not None:
-            self._bridge.hold(self._job, True)
+        for task in self._tasks.values():
+            task.begun = 0.0
+            if task.job is not None:
+                self._bridge.hold(task.job, True)
         self.moved_on.emit()
 
     def seconds_left(self) -> float | None:
@@ -180,7 +193,7 @@ class Batch(QObject):
             if seconds is None:
                 return None
             total += seconds * (1 - entry.done)
-        return total
+        return total / max(len(self._tasks), 1)
 
     def seconds(self, entry: Entry) -> float | None:
         """About how long a file takes: as those before it, else as its methods are known to."""
@@ -203,19 +216,34 @@ class Batch(QObject):
         return sum(s * d for s, d in zip(sizes, done, strict=True)) / (sum(sizes) or 1.0)
 
     def _go_on(self) -> None:
-        if self.running and self._current is None:
-            waiting = [at for at, e in enumerate(self.entries) if e.stage is Stage.WAITING]
-            if waiting:
-                self._begin(waiting[0])
-            else:
-                self.running = False
+        waiting = [at for at, e in enumerate(self.entries) if e.stage is Stage.WAITING]
+        if self.running:
+            for at in waiting[: max(len(self._places(self._method)) - len(self._tasks), 0)]:
+                self._begin(at)
+            self.running = bool(self._tasks)
         self.moved_on.emit()
+
+    def _places(self, method: Method | None) -> list[str]:
+        """Where files are denoised side by side: "" stands for where the picture is, too."""
+        files = len(self._tasks) + self.count(Stage.WAITING)
+        others = self.share(method, files)[1:] if method is not None else ()
+        return ["", *(device.name for device in others)]
 
     def _begin(self, at: int) -> None:
         entry = self.entries[at]
-        self._current, self._begun = entry.number, time.monotonic()
-        self._set(at, stage=Stage.OPENING, done=0.0, words="")
-        self._submit(Load(self._item(entry)))
+        task = self._tasks[entry.number] = Task(entry.number, time.monotonic())
+        self._set(at, stage=Stage.OPENING, done=0.0, words="", device="")
+        self._submit(task, Load(self._item(entry)))
+
+    def _denoise(self, task: Task, export: Export) -> Work:
+        """The Work that denoises a file on a device that no other file has, if there is one."""
+        steps = export.recipe.active.steps
+        self._method = steps[-1].method if steps else None
+        places = self._places(self._method)
+        taken = [other.device for other in self._tasks.values()]
+        task.device = next((place for place in places if place not in taken), "")
+        self._set(self._row(task), device=task.device)
+        return Denoise(export, task.device, len(places))
 
     def _item(self, entry: Entry) -> Item:
         how, to = entry.own or self.settings, self.target
@@ -225,66 +253,76 @@ class Batch(QObject):
         target = target_of(entry.source, to.folder, to.suffix, others)
         return Item(entry.source, target, how.recipe, how.noise, how.look, to.output, self.budget())
 
-    def _submit(self, work: Work) -> None:
+    def _submit(self, task: Task, work: Work) -> None:
         if self.running:
-            self._job = self._bridge.run(work, LANE, RANK, self._receive)
+            lane, receive = f"batch {task.number}", partial(self._receive, task)
+            task.job = self._bridge.run(work, lane, RANK, receive)
         else:
-            self._next_work = work
+            task.next = work
 
-    def _drop(self) -> None:
-        """Forget the current entry; its job may still be about to end."""
-        job, self._job, self._current = self._job, None, None
-        self._loaded = self._result = self._next_work = None
-        if job is not None:
-            job.stop()
-            self._bridge.hold(job, False)
+    def _drop(self, number: int) -> None:
+        """Forget an entry's work; its job may still be about to end."""
+        task = self._tasks.pop(number, None)
+        if task is not None and task.job is not None:
+            task.job.stop()
+            self._bridge.hold(task.job, False)
 
-    def _receive(self, event: Event) -> None:
-        if event.job is not self._job:
+    def _receive(self, task: Task, event: Event) -> None:
+        if self._tasks.get(task.number) is not task or event.job is not task.job:
             return  # of an entry that was taken out
         if isinstance(event, Finished):
-            self._finished(event.error)
+            self._finished(task, event.error)
             return
-        value, at = event.value, self._row()
+        value, at = event.value, self._row(task)
         if isinstance(value, Progress):
             self._set(at, stage=STAGES.get(value.stage, Stage.DENOISING), done=value.done)
-            if value.rate and self._loaded is not None:
-                recipe = self._loaded.export.recipe
-                self._bridge.rates.learn(recipe, value.rate, self._device)
+            if value.rate and task.loaded is not None and not task.device:
+                device = task.told.device if task.told else "cpu"
+                self._bridge.rates.learn(task.loaded.export.recipe, value.rate, device)
         elif isinstance(value, Told):
-            self._device = value.device or self._device
-            self._bridge.told.emit(value)
+            self._tell(task, value)
         elif isinstance(value, Loaded):
-            self._loaded = value
+            task.loaded = value
             self._set(at, megapixels=value.export.image.megapixels)
         elif isinstance(value, Image):
-            self._result = value
+            task.result = value
         elif isinstance(value, Path):
             self._set(at, stage=Stage.DONE, done=1.0, target=str(value))
         self.moved_on.emit()
 
-    def _finished(self, error: BaseException | None) -> None:
+    def _tell(self, task: Task, told: Told) -> None:
+        """Where a file is denoised; beside the first one only what went wrong is said aloud."""
+        task.told = told
+        if task.device:
+            self._set(self._row(task), device=told.device)
+        if told.aside or not task.device:
+            self._bridge.told.emit(told)
+        self._go_on()  # the devices have been timed, or one has failed
+
+    def _finished(self, task: Task, error: BaseException | None) -> None:
         """A Work has ended: the next of the three, or the next entry."""
-        self._job = None
-        at, work = self._row(), None
+        task.job = None
+        at, work = self._row(task), None
         entry = self.entries[at]
         if error is not None:
             why = "Cancelled." if isinstance(error, Cancelled) else sentence(error)
             self._set(at, stage=Stage.FAILED, done=0.0, words=why)
         elif entry.stage is Stage.DONE:
-            if self._begun and entry.megapixels and self._loaded is not None:
-                spent = time.monotonic() - self._begun
+            if task.begun and entry.megapixels and task.loaded is not None:
+                spent = time.monotonic() - task.begun
                 self._speed[0] += entry.megapixels
                 self._speed[1] += spent
-                recipe = self._loaded.export.recipe
-                self._bridge.rates.learn_file(recipe, entry.megapixels, spent)
-        elif self._loaded is not None:
-            export = self._loaded.export
-            work = Denoise(export) if self._result is None else Write(export, self._result)
+                if not task.device:
+                    recipe = task.loaded.export.recipe
+                    self._bridge.rates.learn_file(recipe, entry.megapixels, spent)
+        elif task.loaded is not None and task.result is None:
+            work = self._denoise(task, task.loaded.export)
+        elif task.loaded is not None and task.result is not None:
+            work = Write(task.loaded.export, task.result)
         if work is not None:
-            self._submit(work)
-            return
-        self._drop()
+            self._submit(task, work)
+        else:
+            self._drop(task.number)
         self._go_on()
 
     def _inspect(self, number: int, source: str) -> None:
@@ -300,8 +338,8 @@ class Batch(QObject):
 
         self._bridge.run(Inspect(source), f"inspect {number}", RANK + 1, receive)
 
-    def _row(self) -> int:
-        return next(at for at, e in enumerate(self.entries) if e.number == self._current)
+    def _row(self, task: Task) -> int:
+        return next(at for at, e in enumerate(self.entries) if e.number == task.number)
 
     def _set(self, at: int, **changes: object) -> None:
         self.entries[at] = replace(self.entries[at], **changes)  # type: ignore[arg-type]

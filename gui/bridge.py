@@ -66,7 +66,7 @@ class Bridge(QObject):
         super().__init__()
         self._session, self._viewer, self._desk, self.rates = session, viewer, desk, rates
         self._mail = Mail(self._deliver)
-        self._engine = Engine(self._mail.post, desk, WORKERS, NICE)
+        self._engine = Engine(self._mail.post, desk, WORKERS, NICE, desk.place)
         self._stages: list[ShowAfter] = []  # what is still to come for the current wish
         self._after: Job | None = None
         self._after_shown = True

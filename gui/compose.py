@@ -83,6 +83,7 @@ def furnish(
     w.documents = Documents(w, session, viewer, bridge, recent, kept, fetch, auto, say)
     w.edits = Edits(session, viewer, bridge, say, w.show_picking)
     w.recipes, w.batch = Recipes(w, session, fetch, say), Batch(bridge, w)
+    w.batch.share = desk.roster.share
     w.slices, w.trouble = Slices(), Trouble(w.pages)
     w.scans = Scans(session, viewer, w.slices, say)
     w.series = SeriesMenu(w.series_menu, session, w.open)

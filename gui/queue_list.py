@@ -26,7 +26,7 @@ from PySide6.QtWidgets import (
 
 from gui import theme
 from gui.batch import Batch, Entry, Stage
-from gui.rates import duration
+from gui.rates import device_words, duration
 
 Index = QModelIndex | QPersistentModelIndex
 ENTRY = Qt.ItemDataRole.UserRole
@@ -48,6 +48,7 @@ def state(entry: Entry, batch: Batch) -> str:
     words = entry.stage.value
     if entry.stage is Stage.DENOISING:
         words = f"{words} {entry.done:.0%}"
+        words += f" on {device_words(entry.device)}" if entry.device else ""
     running = batch.running or entry.stage in (Stage.DONE, Stage.FAILED)
     return words if running else f"paused, {words}"
 

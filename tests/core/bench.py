@@ -52,7 +52,7 @@ class Bench:
         self.events: list[Event] = []
         self._news = threading.Condition()
         self._before = children(), threads()
-        self.engine = Engine(self._emit, desk)
+        self.engine = Engine(self._emit, desk, divide=desk.place)
 
     def _emit(self, event: Event) -> None:
         with self._news:

@@ -292,6 +292,27 @@ def test_workers_do_not_wait_for_each_other(engine: Engine, record: Record) -> N
     record.wait(slow)
 
 
+def test_a_worker_has_a_thread_for_each_device(record: Record) -> None:
+    """They run beside each other, each in its own order of ranks; a lane is one for all."""
+    before = set(threading.enumerate())
+    engine = Engine(record, None, divide=lambda work: "gpu" if work.steps == 9 else "")
+    gate, other = threading.Event(), Count(9)
+    held = Count(3, gate)
+    slow = engine.submit(held, "batch", rank=20)
+    assert held.started.wait(PATIENCE)
+    quick = engine.submit(other, "view")
+    record.wait(quick)
+    assert not record.finished(slow)
+    assert "compute gpu" in {thread.name for thread in threading.enumerate()}
+    newer = engine.submit(Count(9), "batch")
+    gate.set()
+    record.wait(slow, newer)
+    assert isinstance(record.finished(slow)[0].error, Cancelled)
+    assert record.finished(newer) == [Finished(newer, None)]
+    engine.close()
+    assert set(threading.enumerate()) <= before
+
+
 def test_submit_from_many_threads(engine: Engine, record: Record) -> None:
     jobs: list[Job] = []
     lock = threading.Lock()

@@ -112,6 +112,38 @@ def test_the_faster_one_is_used(trusting: list[str], cpu: float, gpu: float, sen
     assert roster.rows()[0].figures == {One.id(): cpu}
 
 
+def shared(roster: Roster, method: Method, pieces: int) -> list[str]:
+    return [device.name for device in roster.share(method, pieces)]
+
+
+def test_a_slow_device_takes_part_where_that_is_sooner(trusting: list[str]) -> None:
+    clock = Clock()
+    roster = ready(fake(), fake(1), fake(2), clock=clock)
+    assert shared(roster, One(), 9) == ["fake:0"]  # nobody knows how fast they are
+    roster.choose(One(), trial(clock, cpu=4.0, fake0=0.2, fake1=0.1, fake2=0.5))
+    assert shared(roster, One(), 1) == ["fake:1"]
+    assert shared(roster, One(), 2) == ["fake:1", "fake:0"]
+    assert shared(roster, One(), 6) == ["fake:1", "fake:0", "fake:2"]
+    assert shared(roster, One(), 99) == ["fake:1", "fake:0", "fake:2", "cpu"]
+    roster.failed(fake(0), One(), lost())
+    assert shared(roster, One(), 9) == ["fake:1", "fake:2"]
+    roster.pin("fake:2")
+    assert shared(roster, One(), 9) == ["fake:2"]
+
+
+def test_a_share_of_the_work_is_done_where_it_was_given(trusting: list[str]) -> None:
+    clock = Clock()
+    roster = ready(fake(), fake(1), clock=clock)
+    roster.choose(One(), trial(clock, cpu=4.0, fake0=0.2, fake1=0.1))
+    device, why = roster.choose(One(), None, "fake:0")
+    assert (device, why) == (fake(0), "FAKE:0: it shares the work.")
+    told = roster.failed(fake(0), One(), lost())
+    assert told.startswith("FAKE:1: FAKE:0 was set aside")
+    assert roster.choose(One(), None, "fake:0")[0] == fake(1)
+    roster.pin("cpu")
+    assert roster.choose(One(), None, "fake:1")[0] == CPU
+
+
 def test_every_device_is_timed_once_per_method(trusting: list[str]) -> None:
     clock, seen = Clock(), list[str]()
 

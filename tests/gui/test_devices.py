@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,12 +16,14 @@ import resources
 from core.cache import Cache
 from core.desk import Desk
 from core.devices import CPU, Device, Fault
+from core.files import open_image
 from core.recipe import Recipe, Step
 from core.render import Renderer, assemble
 from core.roster import Roster
 from core.selftest import Verdict
 from core.show import one_slice
 from core.tiles import Region
+from gui.batch import Settings, Stage
 from gui.devices_dialog import DevicesDialog
 from gui.machine import GB, Machine
 
@@ -136,6 +140,44 @@ def test_a_wrong_device_is_refused_by_its_real_test(started, open_fast):
     assert "not used, it computes wrongly" in window.said[1][0] and window.said[1][1]
     open_fast(window)
     assert window.status.device[0] == "CPU" and "computes wrongly" in window.status.device[1]
+    assert right(window)
+
+
+@pytest.mark.parametrize("fault", ["", "lost"])
+def test_a_queue_is_spread_over_devices(started, open_fast, qtbot, tmp_path, fault):
+    """Files go to two devices at once, beside the picture on the faster one; equal pixels."""
+    second = replace(fake(fault or "slow", after=7, seconds=0.0), name="fake:1")
+    window = started(fake("slow", seconds=0.0), second, verdict=Verdict(True),
+                     figures={"cpu": 99.0, "fake:0": 0.1, "fake:1": 0.2})  # fmt: skip
+    open_fast(window)
+    assert window.status.device[0] == "FAKE:0" and "FAKE:1 0.2 s" in window.status.device[1]
+    files = [tmp_path / f"{name}.dng" for name in "abcd"]
+    for file in files:
+        shutil.copy(SAMPLE, file)
+    batch, most, where = window.batch, [0], set()
+
+    def look(at):
+        most[0] = max(most[0], len(batch._tasks))
+        where.update(e.device for e in batch.entries if e.stage is Stage.DENOISING)
+
+    batch.changed.connect(look)
+    window.show_queue()
+    window.queue.add_paths(map(str, files))
+    window.presenter.settings()
+    batch.settings = Settings(window.session.document.recipe)
+    batch.start()
+    qtbot.waitUntil(lambda: batch.count(Stage.DONE) == 4, timeout=90_000)
+    calls = window.bridge._desk.roster._calls
+    assert most[0] == 2 and where >= {"", "fake:1"} and calls["fake:1"] >= 7 and not batch.running
+    images = [open_image(window.registry, Path(entry.target)) for entry in batch.entries]
+    assert len({image.path for image in images}) == 4
+    assert len({image.pixels[...].tobytes() for image in images}) == 1
+    if fault:
+        words, why = window.status.device
+        assert window.status.words.startswith("FAKE:1 was set aside: it stopped working")
+        assert window.status.words.endswith("goes on instead.") and "FAKE:1 was set aside" in why
+        assert words == "▲ FAKE:0"
+    window.viewer.zoom_to(0.5)
     assert right(window)
 
 
