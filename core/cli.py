@@ -23,6 +23,7 @@ from core.desk import Desk
 from core.folders import series_name, series_root
 from core.format import Output, UnreadableFile, UnwritableFile
 from core.image import Image
+from core.learn.lesson import GRAMMAR
 from core.method import Method
 from core.noise import text as noise_text
 from core.noise.calibrate import Profile
@@ -80,7 +81,11 @@ def _methods(args: argparse.Namespace) -> int:
         print(f"{name}: {method.title}. {_first_line(method)}")
         for c in method.controls():
             choices = ("on", "off") if c.type == "bool" else c.choices
-            bounds = "|".join(choices) if choices else f"{c.minimum:g}..{c.maximum:g} {c.unit}"
+            bounds = "|".join(choices)
+            if c.minimum is not None:
+                bounds = f"{c.minimum:g}..{c.maximum:g} {c.unit}"
+            elif c.type == "lesson":
+                bounds = GRAMMAR
             print(f"    {c.name}={c.default}  [{bounds.strip()}] {c.help}")
     return OK
 
@@ -284,6 +289,8 @@ def _denoise_one(
             show(event.done)
         elif isinstance(event, Told):
             device, precision = event.device, event.precision
+            if event.news:
+                print(f"sordino: {event.news}", file=sys.stderr)
         else:
             done = event
     show.end()

@@ -42,6 +42,7 @@ ELSEWHERE = (
     "inputs",
     "cancelled",
     "source",
+    "say",
 )  # what is no plain value in a Context
 Reply = dict[str, Any]
 Say = Callable[[Reply], None]

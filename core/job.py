@@ -101,12 +101,14 @@ class Told:
     device: str = ""
     aside: tuple[str, ...] = ()
     precision: str = FULL
+    news: str = ""  # what else there is to say, once
 
 
 def told(renderer: Any, text: str = "") -> Told:
     """Where a renderer computes, and why; or what it has to say."""
     last = renderer.runners[-1]
-    return Told(text or last.why, last.device.name, last.aside, last.precision)
+    news = "" if text == last.why else text
+    return Told(text or last.why, last.device.name, last.aside, last.precision, news)
 
 
 def sentence(error: BaseException) -> str:

@@ -32,6 +32,7 @@ import numpy as np
 
 from core.image import Array, Image
 from core.learn.card import Card
+from core.learn.lesson import Learned, Lesson
 from core.noise.model import Noise
 from core.precision import FULL
 from core.tiles import Region
@@ -69,12 +70,20 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class Teach:
+    """What a network learns from the image itself (core.learn.lesson), as text: one sentence."""
+
+    help: str = ""
+    advanced: bool = False
+
+
+@dataclass(frozen=True)
 class Control:
     """One setting of a method as panel, command line and documentation read it."""
 
     name: str
     label: str
-    type: str  # float, int, bool, choice
+    type: str  # float, int, bool, choice, lesson
     default: Any
     minimum: float | None = None
     maximum: float | None = None
@@ -92,6 +101,8 @@ class Control:
             if found is None:
                 raise ValueError(f"{self.name} is on or off, not {value!r}")
             return found
+        if self.type == "lesson":
+            return str(Lesson.parse(value))
         if self.type == "choice":
             if value not in self.choices:
                 raise ValueError(f"{self.name} is one of {', '.join(self.choices)}, not {value!r}")
@@ -145,7 +156,7 @@ class Context:
     tiles together). `inputs` are the step's further images (dark frame...), laid out as the tile.
     In `prepare`, `source` gives what `run` will see of a region, as an array without halo: NaN
     where there is no measurement, and slices that come one at a time along the batch. None: there
-    is no image yet.
+    is no image yet. `say` tells the user a sentence about what was prepared.
     """
 
     noise: Noise | None = None
@@ -156,6 +167,7 @@ class Context:
     region: Region | None = None
     inputs: Mapping[str, Planes] = field(default_factory=dict[str, Any])
     source: Callable[[Region], Array] | None = None
+    say: Callable[[str], object] = lambda _: None
 
     def check(self) -> None:
         """Call in every long loop. Raises Cancelled."""
@@ -206,6 +218,24 @@ class Method:
         yield 1.0
         return None
 
+    @property
+    def prepares_by(self) -> Method:
+        """The settings that prepare() goes by: equal ones share what was prepared."""
+        return self
+
+    def study(
+        self, image: Image, ctx: Context, lesson: Lesson, enough: Callable[[], bool] | None = None
+    ) -> Generator[float, None, tuple[Any, Learned]]:
+        """Of a method with a setting `learn`: learn from the image; the state for run(), and why.
+
+        `enough`: see core.learn.internal.tuned. prepare() of the lesson found gives the same state.
+        """
+        raise NotImplementedError
+
+    def coarser(self, level: int) -> Any:
+        """The same for a proxy of the image at 1 / level."""
+        return self
+
     def run(self, tile: Planes, state: Any, ctx: Context) -> Planes | Mapping[str, Planes]:
         """Denoise a tile: (batch, planes, *axes) float32 with its halo, same shape out.
 
@@ -246,6 +276,8 @@ def _control(name: str, hint: Any, default: Any) -> Control:
     if get_origin(hint) is not typing.Annotated:
         raise TypeError(f"setting {name} has no Slider or Choice")
     base, extra = get_args(hint)[:2]
+    if isinstance(extra, Teach):
+        return Control(name, label, "lesson", default, **dataclasses.asdict(extra))
     if isinstance(extra, Slider):
         kind = "int" if base is int else "float"
         return Control(name, label, kind, default, **dataclasses.asdict(extra))

@@ -62,14 +62,16 @@ def source(
 ) -> Array:
     """A region as `laid.method` will see it (see Context.source); `pixels` are the step's input.
 
-    Slices of the axes that the method wants one at a time follow each other along the batch.
+    Slices of the axes that the method wants one at a time follow each other along the batch: those
+    of the region, if it names any.
     """
     packing, axes, sizes = laid.packing, image.axes, image.pixels.shape
     area = region.aligned(packing.phase)
+    asked = region.front or [(0, axis.length) for axis in laid.stack]
     spans = [
         [(0, axis.length)] if axis.letter in laid.needs.axes
-        else [(at, at + 1) for at in range(axis.length)]
-        for axis in laid.stack
+        else [(at, at + 1) for at in range(*span)]
+        for axis, span in zip(laid.stack, asked, strict=True)
     ]  # fmt: skip
     found: list[Array] = []
     for front in product(*spans):

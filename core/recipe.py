@@ -58,7 +58,8 @@ class Step:
     def coarser(self, level: int, small: Callable[[Image], Image]) -> Step:
         """The same for the picture at 1 / level; `small` makes other images so small, too."""
         mask = self.mask.coarser(level, small) if self.mask else None
-        return replace(self, mask=mask, inputs=tuple((n, small(i)) for n, i in self.inputs))
+        inputs = tuple((n, small(i)) for n, i in self.inputs)
+        return replace(self, method=self.method.coarser(level), mask=mask, inputs=inputs)
 
     def check(self, image: Image) -> None:
         """Raises BadRecipe where it cannot be used for an image."""

@@ -19,7 +19,7 @@ import numpy as np
 from core import areas
 from core.desk import Desk
 from core.image import Array, Image, Pixels
-from core.method import Cancelled, Context, Planes
+from core.method import Cancelled, Context, Method, Planes
 from core.noise.correlated import Correlated
 from core.noise.model import Noise, PoissonGaussian
 from core.ops.domain import Domain, filled, lost
@@ -60,7 +60,7 @@ class Renderer:
         Raises Cancelled, and MemoryError when even one tile at a time does not fit.
         """
         last = len(self.plans) - 1
-        yield from self._prepared()
+        yield from self.prepared()
         missing: list[Region] = []
         for tile in self._grid(last, region):
             found = self._cached(last, tile)
@@ -70,7 +70,7 @@ class Renderer:
                 yield found
         if missing:
             yield from self._timed(last, missing[0])
-            yield from self._prepared()
+            yield from self.prepared()
             yield from self._compute(last, missing)
 
     def _grid(self, index: int, region: Region) -> list[Region]:
@@ -98,7 +98,7 @@ class Renderer:
         places = tuple(runner.here.kind for runner in self.runners[: index + 1])
         return what, *self._base(index), self.plans[index].tile, places, tile
 
-    def _prepared(self) -> Iterator[float | str]:
+    def prepared(self) -> Iterator[float | str]:
         """See to it that every step is prepared where it is to be computed."""
         for index, runner in enumerate(self.runners):
             while not runner.ready:
@@ -109,19 +109,29 @@ class Renderer:
                 except (Failed, MemoryError) as error:
                     yield from self._elsewhere(error, runner.method.title)
 
-    def _prepare(self, index: int) -> Iterator[float]:
-        runner = self.runners[index]
-        key = ("state", *self._base(index), runner.torch)
+    def _prepare(self, index: int) -> Iterator[float | str]:
+        runner, said = self.runners[index], list[str]()
+        key = self.state_key(index, runner.prepares_by)
         found = self.cache.get(key)
         if found is not None:
             runner.know(found[0])
             return
         begin = time.perf_counter()
-        given = self.plans[index], self.image, self.noise, partial(self._pixels, index)
-        context = replace(self._context(index, runner.torch), source=partial(source, *given))
-        state = yield from runner.prepare(self.image, context)
+        state = yield from runner.prepare(self.image, self.whole(index, said.append))
         # the runner keeps it, too: the cache may drop it before the last tile
         self.cache.put(key, (state,), time.perf_counter() - begin)
+        yield from said
+
+    def state_key(self, index: int, method: Method) -> Hashable:
+        """Equal, where what `method` prepares as step `index` is the same."""
+        step = replace(self.recipe.steps[index], method=method)
+        return "state", *self._base(index)[:-1], step.work, self.runners[index].torch
+
+    def whole(self, index: int, say: Callable[[str], object] = lambda _: None) -> Context:
+        """For what is done once for the image, before its tiles."""
+        given = self.plans[index], self.image, self.noise, partial(self._pixels, index)
+        context = self._context(index, self.runners[index].torch)
+        return replace(context, source=partial(source, *given), say=say)
 
     def _timed(self, index: int, region: Region) -> Iterator[str]:
         """The device for the last step, by a tile on each where that is not known yet."""
@@ -130,7 +140,7 @@ class Renderer:
 
         def trial() -> object:
             while True:
-                told.extend(each for each in self._prepared() if isinstance(each, str))
+                told.extend(each for each in self.prepared() if isinstance(each, str))
                 try:
                     return self._patches(index, {region: self._input(index, region)})
                 except Failed as failed:
@@ -192,7 +202,7 @@ class Renderer:
                         queue = [(each,) for some in queue for each in reversed(some)]
                         continue
                     yield from self._elsewhere(error)
-                    yield from self._prepared()
+                    yield from self.prepared()
                     workers = self._workers(index)
         finally:
             self._closed = True

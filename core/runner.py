@@ -111,6 +111,11 @@ class Runner:
         return True
 
     @property
+    def prepares_by(self) -> Method:
+        """See Method.prepares_by; what a child prepared goes with all settings."""
+        return self.method if self.isolated else self.method.prepares_by
+
+    @property
     def prepared(self) -> bool:
         """Is there a state for its device?"""
         return self.torch in self._states
@@ -167,6 +172,7 @@ class Runner:
     def prepare(self, image: Image, ctx: Context) -> Generator[float, None, Any]:
         """Method.prepare; the state stays here (and, where it is isolated, in the child)."""
         device = self.device
+        one_thread(self.method.tensors)  # as tiles: sums of floats depend on how many there are
         try:
             if self.isolated is not None:
                 yield from self.isolated.prepare(image, ctx)

@@ -54,6 +54,7 @@ AUTOMATIC = (
 TUNE = (
     Command("tune", "Suggest settings for this picture", ("U",), "sliders-horizontal"),
     Command("take", "Take what is suggested", ("Shift+U",)),
+    Command("learn", "Learn from what is seen of this picture", ("Ctrl+U",), "activity"),
 )
 COMPARE = (
     Command("after", "After", ("1",), "image", "compare"),

@@ -25,6 +25,7 @@ from gui.files import Memory
 from gui.inputs import Fetch
 from gui.inspector import Inspector
 from gui.layer_choice import LayerChoice
+from gui.learning import Learning
 from gui.linked import Linked
 from gui.look_panel import LookPanel
 from gui.machine import Machine
@@ -76,7 +77,7 @@ def furnish(
     w.session, w.viewer = session, viewer
     w.bridge = bridge = Bridge(session, viewer, desk, Rates(settings))
     w.background, w.monitor = Background(bridge, viewer, machine), Monitor(settings)
-    w.status = Status(lambda: (bridge.cancel(), w.tuning.cancel()))
+    w.status = Status(lambda: (bridge.cancel(), w.tuning.cancel(), w.learning.cancel()))
     say, kept = w.status.say, Memory(memory)
     fetch, recent = Fetch(bridge, say), Recent(settings)
     w.automatic = auto = Automatic(session, settings, say)
@@ -93,6 +94,7 @@ def furnish(
     w.cubes, w.clips = Cubes(w), Clips(w)
     w.panel.auto.setMenu(frame.menu(w, [w.actions_by_id[c.id] for c in actions.AUTOMATIC]))
     w.tuning = Tuning(session, w.panel, bridge, say, w.presenter.progressed)
+    w.learning = Learning(session, w.panel, bridge, say, w.presenter.progressed, w.chain.method)
     w.linked.add(w)
     _connect(w)
     w.presenter.enable()

@@ -23,7 +23,7 @@ from gui import theme
 from gui.controls import Combo
 from gui.inputs import InputRows
 from gui.mask_bar import MaskButton
-from gui.rows import NumberRow, Row, Section, row
+from gui.rows import LessonRow, NumberRow, Row, Section, row
 from gui.step_list import StepList
 
 AMOUNT = Control(
@@ -60,6 +60,8 @@ class MethodPanel(QWidget):
     methodEdited = Signal(object, bool)  # a method instance; False while a slider is held
     amountEdited = Signal(float, bool)  # 0..1
     tuneWanted = Signal()  # settings for this picture, as marks on the sliders
+    learnWanted = Signal()  # the method in hand is to learn from this picture
+    settingsBuilt = Signal()  # rows of another method
 
     def __init__(self) -> None:
         super().__init__()
@@ -221,6 +223,7 @@ class MethodPanel(QWidget):
         self._settings.hide()
         self._settings.deleteLater()
         self._settings = inside
+        self.settingsBuilt.emit()
 
     def _section(self, title: str, group: list[Control]) -> Section:
         advanced = title == "Advanced"
@@ -232,6 +235,8 @@ class MethodPanel(QWidget):
             one.edited.connect(
                 lambda value, final, name=control.name: self._edit(name, value, final)
             )
+            if isinstance(one, LessonRow):
+                one.wanted.connect(self.learnWanted)
             section.add(one)
         return section
 

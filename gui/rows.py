@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
     QLabel,
+    QPushButton,
     QSizePolicy,
     QToolButton,
     QVBoxLayout,
@@ -227,9 +228,49 @@ class ChoiceRow(Row):
         self.box.setCurrentIndex(self.control.choices.index(value))
 
 
+class LessonRow(Row):
+    """A button that has the method learn from the image; under it what it has learned."""
+
+    wanted = Signal()  # learn, or be content with what there is
+
+    def __init__(self, control: Control) -> None:
+        super().__init__(control)
+        self.button = QPushButton(theme.icon("activity", 15), "")
+        self.button.setAccessibleDescription(control.help)
+        self.button.clicked.connect(self.wanted)
+        self.found = QLabel()
+        self.found.setWordWrap(True)
+        self.found.setProperty("role", "soft")
+        self.label.setParent(self)  # the button has the words
+        self.label.hide()
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setSpacing(4)
+        grid.addWidget(self.button, 0, 0)
+        grid.addWidget(self.reset, 0, 1)
+        grid.addWidget(self.found, 1, 0, 1, 2)
+        grid.setColumnStretch(0, 1)
+        self.reset.setToolTip("Forget what was learned")
+        policy = self.reset.sizePolicy()
+        policy.setRetainSizeWhenHidden(False)
+        self.reset.setSizePolicy(policy)
+        self.set_value(control.default)
+        self.show_state("Learn from this image", False, "")
+
+    def show_state(self, button: str, able: bool, found: str) -> None:
+        """What the button says, whether it can be pressed, and what is said of learning."""
+        self.button.setText(button)
+        self.button.setEnabled(able)
+        self.found.setText(found)
+        self.found.setVisible(bool(found))
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        """Only the arrow forgets: learning takes seconds."""
+
+
 def row(control: Control) -> Row:
     """The widget for a setting."""
-    kinds: dict[str, type[Row]] = {"bool": SwitchRow, "choice": ChoiceRow}
+    kinds: dict[str, type[Row]] = {"bool": SwitchRow, "choice": ChoiceRow, "lesson": LessonRow}
     return kinds.get(control.type, NumberRow)(control)
 
 

@@ -15,6 +15,7 @@ STAGES = {
     "load": "Loading engine",
     "denoise": "Denoising",
     "tune": "Finding settings",
+    "learn": "Learning from the image",
     "write": "Writing",
 }
 TASKS = {

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gui.edits import Edits
     from gui.inspector import Inspector
     from gui.layer_choice import LayerChoice
+    from gui.learning import Learning
     from gui.linked import Linked
     from gui.look_panel import LookPanel
     from gui.mask_bar import MaskBar
@@ -92,6 +93,7 @@ class Window(QMainWindow):
     batch: Batch
     queue: QueuePanel
     tuning: Tuning
+    learning: Learning
     automatic: Automatic
 
     def __init__(self, recent: list[str]) -> None:
@@ -169,6 +171,7 @@ class Window(QMainWindow):
     def cancel(self) -> None:
         """Stop what computes for the open image."""
         self.tuning.cancel()
+        self.learning.cancel()
         self.edits.cancel()
 
     def take_suggestion(self) -> None:

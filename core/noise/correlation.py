@@ -5,6 +5,7 @@ Speckle is as wide as the pulse and the beam, and resampling or compression smea
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import product
 
 import numpy as np
@@ -20,6 +21,7 @@ F64 = NDArray[np.float64]
 
 EDGE = 40  # of a block
 FEW, MANY = 12, 400  # blocks that say something; that are enough
+FLAT = 1.3  # variance of a block, of noise of variance 1, that has little else in it
 PILED = 0.05  # share of a block's samples at the end of the range from which it is cut off
 SLIGHT = 0.08  # correlation that chance makes
 
@@ -73,13 +75,40 @@ def _blocks(image: Image) -> F64:
         return blocks
     ends = blocks.min(), blocks.max()
     piled = [np.mean(blocks == end, axis=(1, 2)) for end in ends]
-    blocks = blocks[np.maximum(*piled) < PILED]
+    blocks = _level(blocks[np.maximum(*piled) < PILED])
+    spread = blocks.std((1, 2))
+    even = (spread > 0) & (spread <= np.quantile(spread[spread > 0], 0.5, method="higher")) \
+        if (spread > 0).any() else spread > 0  # fmt: skip
+    return blocks[even] / spread[even, None, None]
+
+
+def beside(planes: Sequence[F32]) -> float | None:
+    """The correlation of the noise of two neighbours, the stronger of down and across.
+
+    `planes` (h, w) have noise of 1: only blocks with little else are looked at. None: too few.
+    """
+    taken = [
+        plane[y : y + EDGE, x : x + EDGE]
+        for plane in planes
+        for y in range(0, plane.shape[0] - EDGE + 1, EDGE)
+        for x in range(0, plane.shape[1] - EDGE + 1, EDGE)
+    ]
+    blocks = _level(np.array(taken, np.float64).reshape(-1, EDGE, EDGE))
+    variance = blocks.var((1, 2))
+    blocks = blocks[(variance > 0.5) & (variance < FLAT)]
+    if len(blocks) < FEW:
+        return None
+    power = np.mean(blocks**2)
+    down = np.mean(blocks[:, 1:] * blocks[:, :-1]) / power
+    across = np.mean(blocks[:, :, 1:] * blocks[:, :, :-1]) / power
+    return float(max(down, across, key=abs))
+
+
+def _level(blocks: F64) -> F64:
+    """Without mean and slope."""
     line = np.arange(EDGE) - (EDGE - 1) / 2
     blocks = blocks - blocks.mean((1, 2), keepdims=True)
     for slope in (line[:, None] + 0 * line, line + 0 * line[:, None]):
         share = (blocks * slope).sum((1, 2), keepdims=True) / (slope**2).sum()
         blocks = blocks - share * slope
-    spread = blocks.std((1, 2))
-    even = (spread > 0) & (spread <= np.quantile(spread[spread > 0], 0.5, method="higher")) \
-        if (spread > 0).any() else spread > 0  # fmt: skip
-    return blocks[even] / spread[even, None, None]
+    return blocks

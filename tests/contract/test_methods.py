@@ -143,12 +143,15 @@ def test_says_what_it_is(method: Method) -> None:
     assert method.id() in METHODS
 
 
+ENDS = {"bool": (True, False), "lesson": ("", 150, "30/150@1:2,64:512,0:768#1")}
+
+
 def test_settings_round_trip(method: Method) -> None:
     cls = type(method)
     ends = [
         {c.name: end}
         for c in cls.controls()
-        for end in (c.choices or ((c.minimum, c.maximum) if c.type != "bool" else (True, False)))
+        for end in ENDS.get(c.type) or c.choices or (c.minimum, c.maximum)
     ]
     for one in [method, *map(cls.make, ends)]:
         settings = one.settings()

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from core.image import Image
 from core.learn.card import read
-from core.method import Choice, Context, Method, Needs, Planes, Slider
+from core.learn.lesson import Learned, Lesson
+from core.method import Choice, Context, Method, Needs, Planes, Slider, Teach
 from core.noise.correlated import like_white
 from core.ops.color import mix, sigmas, unmix
 from core.ops.planes import basis
-from core.tiles import Region
 
 if TYPE_CHECKING:
     from core.ops.unet import UNet
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 ALIGN, REACH = 8, 48  # of core.ops.unet.Shape: three levels on pixels taken two by two
 NAMES = {1: "grey", 3: "rgb"}
 STEP = 2  # pixels between the blocks of `strict`
-ACROSS, MOST = 5, 48  # pieces to learn from, along each edge of the image and in all
-PIECE, LEAST = 128, 64  # their edges, in pixels of one colour: wished and at least
 CARD = read(Path(__file__).parent)
 
 
@@ -33,6 +32,7 @@ class Network(Method):
     assumption = "Noise independent from pixel to pixel, its strength known from the noise model."
     paper = "Mohan et al., ICLR 2020; Zhang, Zuo and Zhang, IEEE TIP 2018"
     family = "learned"
+    version = 2
     card = CARD
     precisions = ("float32", "bfloat16")
 
@@ -49,11 +49,10 @@ class Network(Method):
                " says. For those who must not add anything.", advanced=True),
     ] = False  # fmt: skip
     learn: Annotated[
-        int,
-        Slider(0, 600, "steps", "Learn from this image first: 150 steps take some seconds of a core"
-               " and help where something repeats. Kept only if the risk estimate falls.",
-               advanced=True),
-    ] = 0  # fmt: skip
+        str,
+        Teach("What the network learns from this image before it denoises: 150 steps take some"
+              " seconds of a core and help where something repeats."),
+    ] = ""  # fmt: skip
 
     def needs(self, image: Image) -> Needs:
         """As far as the network looks; it holds tens of features for each pixel."""
@@ -61,41 +60,42 @@ class Network(Method):
 
     def prepare(self, image: Image, ctx: Context) -> Generator[float, None, Any]:
         """Load the weights; let the network that is used learn from the image."""
-        nets = {count: self._net(name, ctx.device) for count, name in NAMES.items()}
-        if self.learn and self.strength and ctx.source is not None:
-            count = 3 if ctx.planes == (0, 1, 2) else 1
-            pieces = self._pieces(image, ctx, count)
-            if pieces:
-                from core.learn.internal import tuned
-
-                sigma = self.strength * like_white(ctx.noise)
-                work = tuned(nets[count], pieces, sigma, self.learn, ctx.check)
-                nets[count], _ = yield from work
+        lesson = Lesson.parse(self.learn)
+        if lesson.steps and ctx.source is not None:
+            nets, learned = yield from self.study(image, ctx, lesson)
+            ctx.say(learned.words)
+            return nets
         yield 1.0
-        return nets
+        return self._nets(ctx)
 
-    def _pieces(self, image: Image, ctx: Context, count: int) -> list[Any]:
-        """Parts of the image as the network sees them, evenly spread, tensors (C, h, w)."""
-        import torch
+    def study(
+        self, image: Image, ctx: Context, lesson: Lesson, enough: Callable[[], bool] | None = None
+    ) -> Generator[float, None, tuple[Any, Learned]]:
+        """See Method.study. At the noise model's own strength, whatever is asked for later."""
+        from core.learn.internal import tuned
+        from core.learn.pieces import pieces
 
-        from core.ops.planes import packing
+        nets = self._nets(ctx)
+        count = 3 if ctx.planes == (0, 1, 2) else 1
+        parts = pieces(image, ctx, lesson, count == 3)
+        if not parts[0]:
+            yield 1.0
+            return nets, Learned.nothing(lesson)
+        work = tuned(nets[count], parts, like_white(ctx.noise), lesson, ctx.check, enough)
+        net, learned = yield from work
+        return {**nets, count: net}, learned
 
-        assert ctx.source is not None
-        period = packing(image.cfa).period
-        edge = PIECE * period
-        starts = [sorted({round(at * max(size - edge, 0) / (ACROSS - 1)) for at in range(ACROSS)})
-                  for size in (image.height, image.width)]  # fmt: skip
-        found: list[Any] = []
-        for y in starts[0]:
-            for x in starts[1]:
-                ctx.check()
-                area = Region(y, x, min(y + edge, image.height), min(x + edge, image.width))
-                tile = torch.as_tensor(ctx.source(area)).to(ctx.device)
-                if min(tile.shape[-2:]) < LEAST or not bool(torch.isfinite(tile).all()):
-                    continue
-                parts = tile if count == 3 else mix(tile, ctx.planes).flatten(0, 1)[:, None]
-                found += list(parts)
-        return found[:: max(len(found) // MOST, 1)][:MOST]
+    @property
+    def prepares_by(self) -> Network:
+        """Only what is learned: the same for every strength."""
+        return Network(learn=self.learn)
+
+    def coarser(self, level: int) -> Network:
+        """What is learned is of the real pixels: a proxy is shown without."""
+        return replace(self, learn="")
+
+    def _nets(self, ctx: Context) -> dict[int, UNet]:
+        return {count: self._net(name, ctx.device) for count, name in NAMES.items()}
 
     def run(self, tile: Planes, state: Any, ctx: Context) -> Planes:
         """See Method.run."""
