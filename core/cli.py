@@ -17,14 +17,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core import COMMANDS
+from core import COMMANDS, catalogue
 from core.byproducts import What
 from core.desk import Desk
 from core.folders import series_name, series_root
 from core.format import Output, UnreadableFile, UnwritableFile
 from core.image import Image
-from core.learn.lesson import GRAMMAR
-from core.method import Method
 from core.noise import text as noise_text
 from core.noise.calibrate import Profile
 from core.noise.measured import CANNOT_TELL, Measured
@@ -67,50 +65,6 @@ def _terminate_as_interrupt() -> None:
 
     with contextlib.suppress(ValueError):  # not the main thread: the caller handles signals
         signal.signal(signal.SIGTERM, stop)
-
-
-def _methods(args: argparse.Namespace) -> int:
-    registry = Desk().registry
-    methods = registry.methods
-    for sentence in registry.broken.values():
-        print(f"sordino: {sentence}", file=sys.stderr)
-    if args.json:
-        print(json.dumps({"methods": [describe(m) for m in methods.values()]}, ensure_ascii=False))
-        return OK
-    for name, method in methods.items():
-        print(f"{name}: {method.title}. {_first_line(method)}")
-        for c in method.controls():
-            choices = ("on", "off") if c.type == "bool" else c.choices
-            bounds = "|".join(choices)
-            if c.minimum is not None:
-                bounds = f"{c.minimum:g}..{c.maximum:g} {c.unit}"
-            elif c.type == "lesson":
-                bounds = GRAMMAR
-            print(f"    {c.name}={c.default}  [{bounds.strip()}] {c.help}")
-    return OK
-
-
-def _first_line(method: type[Method]) -> str:
-    return (method.__doc__ or "").strip().split("\n")[0]
-
-
-def describe(method: type[Method]) -> dict[str, Any]:
-    """A method as `sordino methods --json` prints it."""
-    keys = ("name", "type", "default", "minimum", "maximum", "unit", "help")
-    settings = [
-        {key: getattr(c, key) for key in keys} | ({"choices": c.choices} if c.choices else {})
-        for c in method.controls()
-    ]
-    return {
-        "id": method.id(),
-        "title": method.title,
-        "family": method.family,
-        "kinds": list(method.kinds),
-        "axes": method.axes,
-        "noise": method.assumption,
-        "card": method.card.plain() if method.card else None,
-        "settings": settings,
-    }
 
 
 def _info(args: argparse.Namespace) -> int:
@@ -401,4 +355,6 @@ class _Bar:
         print(f"\r\x1b[K{text}" if self.live else text, file=sys.stderr)
 
 
-RUN = dict(zip(COMMANDS, (_denoise, _convert, _methods, _noise, _info, _calibrate), strict=True))
+RUN = dict(
+    zip(COMMANDS, (_denoise, _convert, catalogue.methods, _noise, _info, _calibrate), strict=True)
+)
