@@ -60,7 +60,11 @@ _PHOTO = (
 )
 _LADDERS: Mapping[str, tuple[_Rung, ...]] = {
     "photo": _PHOTO,
-    "mosaic": _PHOTO[1:],
+    "mosaic": (
+        _Rung("mosaic", "the finest of our tables for RAW, with colours of its own in TIFF, PNG and"
+              " JPEG", _FINEST, True, True),
+        *_PHOTO[1:],
+    ),
     "mr": (
         _Rung("blockmatch3d", "the finest of our tables for MR", _FINEST, True),
         _Rung("dct3d", "the best of our tables for volumes, in their time"),
@@ -142,9 +146,9 @@ def _table(image: Image, measured: Measured | None) -> str:
     if image.kind == "clip":
         frames = dict(zip(image.axes, image.pixels.shape, strict=True)).get("t", 1)
         return "clip" if frames >= FEW else "speckle"
-    if image.kind in ("rf", "cube", "mosaic"):
+    if image.kind in ("rf", "cube"):
         return image.kind
-    return "photo"
+    return "mosaic" if image.cfa is not None and image.cfa.names == "RGB" else "photo"
 
 
 def _white(measured: Measured | None) -> bool:

@@ -64,7 +64,7 @@ def ids(found: tuple[Recipe, str]) -> str:
 @pytest.mark.parametrize(
     ("kind", "fast", "balanced", "best"),
     [
-        ("photo", "fast", "dct", "unet"), ("raw", "fast", "dct", "blockmatch"),
+        ("photo", "fast", "dct", "unet"), ("raw", "fast", "dct", "mosaic"),
         ("mr", "dct3d", "dct3d", "blockmatch3d"), ("ct", "dct3d", "dct3d", "dct3d"),
         ("slice", "fast", "dct", "unet"), ("clip", "local", "clip", "clip"),
         ("picture", "local", "speckle", "speckle"), ("rf", "rf", "rf", "rf"),
@@ -104,7 +104,7 @@ def test_a_large_picture_gets_what_ends_in_time(methods: dict[str, type[Method]]
     assert ids(found) == "fast"
     assert "DCT would take too long for 400 MP" in found[1]
     assert ids(choose(methods, large, known(), "balanced", 16)) == "dct"
-    assert ids(choose(methods, large, known(), "best", 2)) == "dct"
+    assert ids(choose(methods, large, known(), "best", 2)) == "mosaic"
     cube = Image(blank(400, 2000, 2000), "byx", "cube")
     assert ids(choose(methods, cube, known(), "fast", 2)) == "subspace"  # the only one for cubes
 
@@ -121,6 +121,7 @@ def test_without_torch_and_without_plugins(
 ) -> None:
     monkeypatch.setattr(chooser, "find_spec", lambda name: None)
     assert ids(choose(methods, PHOTO, known(), "best", 2)) == "blockmatch"
+    assert ids(choose(methods, RAW, known(), "best", 2)) == "blockmatch"
     assert ids(choose({"fast": methods["fast"]}, IMAGES["cube"])) == "fast"
     assert ids(choose({"nlm": methods["nlm"]}, PHOTO)) == "nlm"
     with pytest.raises(ValueError, match="no budget"):

@@ -38,7 +38,7 @@ def test_chosen_again_when_the_noise_is_known(window, qtbot):
     qtbot.waitUntil(lambda: w.session.document is not None, timeout=20_000)
     d = w.session.document
     w.bridge.cancel()
-    assert method_of(w) == "blockmatch"
+    assert method_of(w) == "mosaic"
     fit = ChannelFit("R", 0.0, 9.0, None, "doubtful", "")
     noise = PoissonGaussian((0.0,), (9.0,))
     grain = Measured(noise, (fit,), pattern=Pattern(((1.0, 0.5), (0.5, 0.2))))
@@ -51,4 +51,4 @@ def test_chosen_again_when_the_noise_is_known(window, qtbot):
     w.chain.amount(0.5, True)  # the user's own wish stays
     w.session.take_noise(grain, flat=False)
     qtbot.wait(20)
-    assert method_of(w) == "blockmatch"
+    assert method_of(w) == "mosaic"
