@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from core.image import Cfa, Image, Levels
 from core.noise.blocks import deviations, names
+from core.noise.measured import Pattern
 from core.noise.model import Noise
+from core.structure import LAGS, verdict
 from core.tiles import Region
 
 F32 = NDArray[np.float32]
@@ -23,10 +25,8 @@ Floats = NDArray[np.floating[Any]]
 Sites = list[tuple[slice, slice]]
 
 BINS = 256
-LAGS = 7  # the autocorrelation reaches this far on all sides: 15 x 15
 PATCH = 384  # side of the part it is computed from; a multiple of all common CFA periods
 ENOUGH = 250_000  # samples for a histogram or a robust sigma
-ONLY_NOISE, SOME, STRUCTURE, UNKNOWN = "only noise", "some structure", "structure", "can't tell"
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,12 +81,18 @@ class Statistics:
 
 
 def statistics(
-    before: Floats, after: Floats, image: Image, region: Region, noise: Noise | None
+    before: Floats,
+    after: Floats,
+    image: Image,
+    region: Region,
+    noise: Noise | None,
+    pattern: Pattern | None = None,
 ) -> Statistics:
     """Compare a region of `image` before and after denoising, both as stored (black included).
 
     Shapes (h, w) for mosaics and greys, (c, h, w) for colours. Without a noise model the robust
-    sigma of `before` stands in. Raises ValueError for shapes that do not fit.
+    sigma of `before` stands in; `pattern`: how the noise is correlated. Raises ValueError for
+    shapes that do not fit.
     """
     if before.shape != after.shape or before.shape[-2:] != (region.height, region.width):
         raise ValueError(f"shapes {before.shape}, {after.shape} do not fit the region {region}")
@@ -94,6 +100,7 @@ def statistics(
     black = image.levels.black_map(region.y0, region.x0, region.height, region.width)
     planes = [np.asarray(v, np.float32).reshape(-1, *v.shape[-2:]) for v in (before, after)]
     scaled = np.zeros_like(planes[0])  # the residual in sigmas
+    level = np.zeros_like(planes[0])  # what was measured, too
     found: list[ChannelStatistics] = []
     for index, name in enumerate(names(image)[: None if cfa else len(scaled)]):
         pair = [p[0 if cfa else index] for p in planes]
@@ -109,14 +116,16 @@ def statistics(
         z = np.where(fine & (sigma > 0), (b - lifted) / np.maximum(sigma, 1e-30), 0)
         z = z.astype(np.float32, copy=False)
         _scatter(scaled[0 if cfa else index], sites, z)
+        signal = ((b - np.ravel(k)) / np.maximum(sigma, 1e-30)).astype(np.float32, copy=False)
+        _scatter(level[0 if cfa else index], sites, signal)
         if not fine.all():
             b, a, lifted, sigma, z = b[fine], a[fine], lifted[fine], sigma[fine], z[fine]
         samples = _Samples(b, a, lifted, sigma, float(np.mean(k)))
         found.append(_channel(name, samples, robust, z, image.levels))
     correlation, lag, pairs = _autocorrelation([_middle(p, cfa, PATCH) for p in scaled], cfa)
-    sides = [np.stack([_middle(p, cfa, 2 * PATCH) for p in v]) for v in (scaled, planes[1])]
-    score, verdict, why = _structure(correlation, pairs, *_follows_edges(sides[0], sides[1], cfa))
-    return Statistics(tuple(found), correlation, lag, score, verdict, why)
+    parts = [np.stack([_middle(p, cfa, 2 * PATCH) for p in v]) for v in (scaled, level, planes[1])]
+    score, said, why = verdict(correlation, pairs, parts[0], parts[1], parts[2], cfa, pattern)
+    return Statistics(tuple(found), correlation, lag, score, said, why)
 
 
 def in_units(found: Statistics, slope: float, intercept: float) -> Statistics:
@@ -334,50 +343,3 @@ def _autocorrelation(patches: list[F32], cfa: Cfa | None) -> tuple[F64 | None, i
         return None, step, counts
     mean = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
     return mean / mean[LAGS, LAGS], step, counts
-
-
-def _follows_edges(scaled: F32, after: F32, cfa: Cfa | None) -> tuple[float, int]:
-    """Correlation of the residual's size with the gradient of the denoised image, over blocks."""
-    height, width = (max(p, 4) for p in (cfa.period if cfa else (1, 1)))
-    rows, cols = scaled.shape[1] // height, scaled.shape[2] // width
-    if min(rows, cols) < 8:
-        return 0.0, 0
-
-    def blocks(values: F32) -> F64:
-        whole = values[: rows * height, : cols * width].reshape(rows, height, -1)
-        tall = whole.sum(axis=1, dtype=np.float64)
-        return np.sum([tall[:, at::width] for at in range(width)], axis=0)
-
-    size: F64 = np.sum([blocks(np.abs(plane)) for plane in scaled], axis=0)[1:-1, 1:-1]
-    level: F64 = np.sum([blocks(plane) for plane in after], axis=0)
-    down, right = np.abs(level[1:] - level[:-1]), np.abs(level[:, 1:] - level[:, :-1])
-    down, right = down[:, 1:-1], right[1:-1]
-    steps = np.hypot(np.maximum(down[1:], down[:-1]), np.maximum(right[:, 1:], right[:, :-1]))
-    # where nothing was removed (clipped, masked) nothing can be told
-    told = np.isfinite(steps) & (size > 0.1 * float(np.mean(size)))
-    edge, size = np.sqrt(steps[told]), size[told]
-    if size.size < 64 or edge.std() == 0 or size.std() == 0:
-        return 0.0, 0
-    return float(np.corrcoef(edge, size)[0, 1]), int(size.size)
-
-
-def _structure(
-    correlation: F64 | None, pairs: F64, follows: float, blocks: int
-) -> tuple[float, str, str]:
-    """Score, verdict and reason: what goes beyond chance in correlation and along edges.
-
-    Only positive correlation counts: smoothing white noise leaves a negative one by itself.
-    """
-    if correlation is None or not blocks:
-        return 0.0, UNKNOWN, "The region is too small, or nothing was removed."
-    beyond = correlation - 4 / np.sqrt(np.maximum(pairs, 1))
-    beyond[LAGS, LAGS] = 0
-    along = max(follows - 4 / math.sqrt(blocks), 0.0)
-    alike = max(float(np.nanmax(beyond)), 0.0)
-    score = min(max(along, alike), 1.0)
-    if score < 0.05:
-        return score, ONLY_NOISE, "What was removed looks like pure noise."
-    verdict = SOME if score < 0.15 else STRUCTURE
-    if along > alike:
-        return score, verdict, "More was removed along edges than elsewhere: detail was lost."
-    return score, verdict, "What was removed is alike over distance: it holds more than noise."

@@ -25,6 +25,7 @@ from core.develop import (
 from core.develop.window import scale
 from core.image import Array, Image, Levels
 from core.job import Pace, Progress, Stop, Told, colors_of, has_colors, in_colors, told
+from core.noise.measured import Pattern
 from core.noise.model import Noise
 from core.planes import reformatted, stored, turned
 from core.recipe import Recipe
@@ -242,6 +243,7 @@ class Judge:
     recipe: Recipe
     region: Region
     across: str = "z"
+    pattern: Pattern | None = None  # how the noise is correlated
     worker: ClassVar[str] = "compute"
 
     def __call__(self, desk: Desk, cancelled: Stop) -> Iterator[Any]:
@@ -251,7 +253,8 @@ class Judge:
         region = one_slice(plane, centre(self.region, JUDGED))
         before, after = pair(self, region, desk, cancelled)
         noise = noise_of(self.noise, self.image, region, self.across)
-        found = statistics(before, after, plane, region, noise)
+        pattern = self.pattern if self.across == "z" else None
+        found = statistics(before, after, plane, region, noise, pattern)
         if plane.kind == "scan":
             found = in_units(found, *scale(plane)[:2])
         yield region, found

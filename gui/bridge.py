@@ -292,7 +292,8 @@ class Bridge(QObject):
         across = view.roi_across if view.roi else view.across
         region = here(self._session.state, view.roi or view.visible, across)
         if d is not None and d.noise is not None and region.area and self._after is None:
-            self._submit(Judge(d.image, d.noise, d.recipe, region, across), "judge", rank=5)
+            like = d.measured.pattern if d.measured else None
+            self._submit(Judge(d.image, d.noise, d.recipe, region, across, like), "judge", rank=5)
         self._tell_idle()
 
     def _submit(self, work: Work, lane: str, rank: int = 0) -> Job:

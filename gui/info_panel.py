@@ -14,6 +14,7 @@ from core.image import Image
 from gui import theme
 from gui.statistics import Notice
 
+LONGEST = 26  # letters of a word that fit into a line
 SWITCH = "Show who the patient is  (Ctrl+I)"
 
 
@@ -63,7 +64,7 @@ class InfoPanel(QWidget):
             self.words.setText(
                 "<table cellspacing=3>"
                 + "".join(
-                    f'<tr><td style="color:{soft}">{escape(name)}</td><td>{escape(value)}</td></tr>'
+                    f'<tr><td style="color:{soft}">{escape(name)}</td><td>{_cut(value)}</td></tr>'
                     for name, value in rows.items()
                 )
                 + "</table>"
@@ -95,3 +96,11 @@ def _spaced(name: str) -> str:
     """`SliceThickness` as `Slice thickness`; KVP stays."""
     words = re.sub(r"(?<=[a-z])[A-Z](?![A-Z])", lambda found: f" {found[0].lower()}", name)
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", words)
+
+
+def _cut(value: str) -> str:
+    """As HTML; words that are too long for a line, such as UIDs, in pieces."""
+    return " ".join(
+        "<br>".join(escape(word[at : at + LONGEST]) for at in range(0, len(word), LONGEST))
+        for word in value.split(" ")
+    )

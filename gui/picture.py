@@ -85,11 +85,13 @@ class Picture(View):
                 painter.restore()
             places = [area] if self.shown is Compare.WIPE else clips
             for pane, place in zip(shown, places, strict=False):
-                self._annotate(painter, pane, place)
+                self._cross(painter, pane, place)
             overlay.comparison(
                 painter, self.shown, area, clips, self._wipe, self._gain, self._warning,
                 self._other_words,
             )  # fmt: skip
+            for pane, place in zip(shown, places, strict=False):  # to be read on the divider, too
+                self._annotate(painter, pane, place)
         for _, box in self._boxes()[1:]:
             edge = self._logical(box)
             painter.fillRect(QRectF(edge.left() - 1, edge.top(), 1, edge.height()), overlay.SEAM)
@@ -134,11 +136,14 @@ class Picture(View):
         down, right = pane.view.device(y, x)
         return QPointF(right, down) / self.devicePixelRatioF()
 
-    def _annotate(self, painter: QPainter, pane: Pane, area: QRectF) -> None:
+    def _cross(self, painter: QPainter, pane: Pane, area: QRectF) -> None:
         plane, notes = self._sheets[pane.across].plane, self._notes
         if notes.crosshair:
             row, column = (notes.at[axis] + 0.5 for axis in VIEWS[pane.across][1:])
             annotations.crosshair(painter, area, self._logical_point(pane, row, column), plane)
+
+    def _annotate(self, painter: QPainter, pane: Pane, area: QRectF) -> None:
+        plane, notes = self._sheets[pane.across].plane, self._notes
         if notes.medical:
             pixel = plane.millimetres / pane.camera.scale * self.devicePixelRatioF()
             annotations.paint(painter, area, plane, notes, pixel)

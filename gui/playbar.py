@@ -67,7 +67,9 @@ class PlayBar(QWidget):
 
     def show_rate(self, measured: float, wanted: float, dropped: int, said: bool) -> None:
         """Frames a second shown and wanted; `said`: the file says when frames were taken."""
-        of = f"{wanted:.3g} frames/s" + ("" if said else " (assumed: the file does not say)")
+        of = f"{wanted:.3g} frame{'' if wanted == 1 else 's'}/s" + (
+            "" if said else " (assumed: the file does not say)"
+        )
         lost = f", {dropped} dropped" if dropped else ""
         self.rate.setText(f"{measured:.3g} of {of}{lost}" if measured else of)
 

@@ -104,8 +104,8 @@ class Presenter:
     def _show_noise(self) -> None:
         d = self._w.session.document
         if d is not None:
-            scale = d.image.meta.get("scale")
-            unit = scale[2] if scale and scale[0] == 1 and scale[2] else "DN"
+            stored = d.image.meta.get("scale", (1.0,))[0] == 1  # else a model of stored numbers
+            unit = scale(d.image)[2] if stored and d.image.kind == "scan" else "DN"
             channels = d.image.channels
             self._w.noise.set_value(d.noise, d.measured, d.origin.value, channels, unit)
             self._w.noise.set_locked(d.locked)

@@ -162,7 +162,7 @@ def _spectrum(found: Quality) -> Sketch | None:
     return Sketch(
         _pair(one.frequency, one.before, one.after),
         ("Frequency", f"1/{found.length}"),
-        ("Noise power", f"{found.unit and f'{found.unit}² '}{found.length}²"),
+        ("Power", f"{found.unit and f'{found.unit}² '}{found.length}²"),
         reach=(float(one.frequency[-1]), 1.05 * top),
     )
 

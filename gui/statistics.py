@@ -19,7 +19,8 @@ from PySide6.QtWidgets import (
 )
 
 from core.image import Array
-from core.measure import ONLY_NOISE, SOME, STRUCTURE, UNKNOWN, ChannelStatistics, Statistics
+from core.measure import ChannelStatistics, Statistics
+from core.structure import ONLY_NOISE, SOME, STRUCTURE, UNKNOWN
 from gui import theme
 from gui.numbers import text
 from gui.plots import Curve, Plot, Raster, Sketch, channel_color, mark, steps

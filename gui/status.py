@@ -5,7 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from PySide6.QtWidgets import QLabel, QProgressBar, QPushButton, QSizePolicy, QStatusBar
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtWidgets import (
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QSizePolicy,
+    QStatusBar,
+    QStyleOption,
+)
 
 from core.job import Progress, Told
 from gui.rates import device_words, duration
@@ -36,14 +45,33 @@ def task(work: object) -> str:
     return TASKS.get(type(work).__name__, "Denoising")
 
 
+class Sentence(QLabel):
+    """A line that ends in an ellipsis where there is no room for all of it."""
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Qt: as much as there is room for."""
+        option = QStyleOption()
+        option.initFrom(self)
+        words = self.fontMetrics().elidedText(
+            self.text(), Qt.TextElideMode.ElideRight, self.contentsRect().width()
+        )
+        painter = QPainter(self)
+        left = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+        self.style().drawItemText(
+            painter, self.contentsRect(), left, option.palette, True, words, self.foregroundRole()
+        )
+        painter.end()
+
+
 class Status(QStatusBar):
     """Speaks in sentences; never opens a dialog."""
 
     def __init__(self, cancel: Callable[[], object]) -> None:
         super().__init__()
-        self._words, self._rate = QLabel(), QLabel()
+        self._words, self._rate = Sentence(), QLabel()
         self._words.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._state, self._pointer = QLabel(), QLabel()
+        self._pointer.setContentsMargins(12, 0, 0, 0)
         self._device, self._cost = QLabel("CPU"), QLabel()
         self._device.setToolTip("Nothing was computed yet.")
         self._aside: set[str] = set()  # what was said of the devices that failed

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from core.image import Cfa, Image, Levels
-from core.measure import BINS, ONLY_NOISE, STRUCTURE, UNKNOWN, Statistics, psnr, rmse, statistics
+from core.measure import BINS, Statistics, psnr, rmse, statistics
 from core.noise.model import PoissonGaussian, Rician
+from core.structure import ONLY_NOISE, STRUCTURE, UNKNOWN
 from core.tiles import Region
 
 BAYER = Cfa(((0, 1), (1, 2)))

@@ -10,14 +10,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 
-from core.measure import (
-    ONLY_NOISE,
-    STRUCTURE,
-    ChannelStatistics,
-    Histogram,
-    Residual,
-    Statistics,
-)
+from core.measure import ChannelStatistics, Histogram, Residual, Statistics
+from core.structure import ONLY_NOISE, STRUCTURE
 from gui import theme
 from gui.statistics import StatisticsPanel
 
