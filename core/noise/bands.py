@@ -23,6 +23,7 @@ from core.spectra import RIDGE, band_noise, moments
 from core.tiles import Region
 
 SAMPLES = 12_000_000  # looked at
+ENOUGH = 20_000  # pixels for a covariance, or 100 a band
 ROWS = 8  # together, so that neighbours can be compared
 WHOLE = 0.1  # of the pixels without gaps are enough to go by them alone
 FEW = 6  # bands below which there is nothing to foretell one from
@@ -91,7 +92,8 @@ def _regressed(cube: F32) -> _Found | None:
     if whole.mean() < WHOLE:  # then every pixel tells something
         cube = filled(cube, 1, ROWS)
         whole = np.isfinite(cube).all(0)
-    known = moments(cube[:, whole])
+    every = max(np.count_nonzero(whole) // max(ENOUGH, 100 * bands), 1)
+    known = moments(cube[:, whole][:, ::every])
     rough = band_noise(known)
     if known.count < 8 * FEW or not np.isfinite(rough).all():
         return None

@@ -5,20 +5,24 @@ Imported where plugins are listed: no torch, numba or OpenCV at the top.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 
-from core.image import Image
+from core.image import Array, Image
 from core.method import Context, Method, Planes, Slider, is_array
 from core.tiles import Region
 
 if TYPE_CHECKING:
     from core.ops.subspace import Subspace
 
+EDGE, SEEN = 128, 4_000_000  # of tiles that are looked at beforehand, and samples of them in all
+OUTLIER = 3.0  # sigmas from the fit
 FEW = 8  # bands: with fewer, one cannot tell an outlier from a colour
 
+Cleaner = Callable[[Array], Array]  # of images (K, H, W)
 State = tuple["Subspace", Any] | None  # and what `look` found
 Look = Generator[float, None, tuple["Subspace", Any]]
 
@@ -33,6 +37,7 @@ class BySubspace(Method):
     kinds = ("hyperspectral",)
     axes = "byx"
     tensors = False
+    any_bands: ClassVar[bool] = False  # is `look` for images of few bands, too, and planes?
 
     strength: Annotated[
         float, Slider(0.0, 3.0, "×", "Noise to remove, as a multiple of what was measured.")
@@ -56,6 +61,8 @@ class BySubspace(Method):
         asked = subspace.Asked(np.tile(good, len(ctx.planes)), self.rank, robust)
         size = image.height, image.width
         space = yield from subspace.learn(ctx.source, *size, asked, ctx.check)
+        if not robust and not self.any_bands:
+            return space, None
         return (yield from self.look(space, size, ctx))
 
     def look(self, space: Subspace, size: tuple[int, int], ctx: Context) -> Look:
@@ -84,6 +91,47 @@ class BySubspace(Method):
     def clean(self, planes: Planes, known: Any, ctx: Context) -> Planes:
         """Take white noise of variance 1 from the images (1, K, H, W); `known`: from `look`."""
         raise NotImplementedError
+
+
+def looked_at(space: Subspace, size: tuple[int, int], ctx: Context) -> list[tuple[Array, Array]]:
+    """Some tiles from all over an image: whitened spectra (B, h, w) and coordinates (K, h, w)."""
+    assert ctx.source is not None
+    height, width = size
+    corners = [(y, x) for y in range(0, height, EDGE) for x in range(0, width, EDGE)]
+    count = int(np.clip(SEEN // (len(space.mean) * EDGE**2), 1, len(corners)))
+    found: list[tuple[Array, Array]] = []
+    for at in np.linspace(0, len(corners) - 1, count).round().astype(int):
+        y, x = corners[int(at)]
+        region = Region(y, x, min(y + EDGE, height), min(x + EDGE, width))
+        for tile in ctx.source(region):
+            cube = tile.reshape(-1, *tile.shape[-2:])
+            planes = space.project(cube, region, ctx.check)
+            found.append((_white(space, cube, region, planes), planes))
+    return found
+
+
+def _white(space: Subspace, cube: Array, region: Region, planes: Array) -> Array:
+    """Whitened spectra of (B, H, W), with the fit where there is an outlier or nothing."""
+    white = (cube - space.mean[:, None, None]) / space.sigma[:, None, None]
+    across, down = space.stripes(cube.shape, region)
+    if across.shape[1]:
+        white -= across[:, None] + down[:, :, None]
+    fitted = np.tensordot(space.basis, planes, 1)
+    limit = OUTLIER if space.robust else np.inf
+    return np.where(np.abs(white - fitted) <= limit, white, fitted)
+
+
+def turned(space: Subspace, tiles: Sequence[tuple[Array, Array]], clean: Cleaner) -> Subspace:
+    """The subspace whose cleaned images fit the spectra best: a Procrustes problem.
+
+    As in B. Rasti et al. (WSRRR, OTVCA): of images F and spectra Y it is the polar factor of Y F'.
+    """
+    products = 1e-3 * space.basis.astype(np.float64)
+    for white, planes in tiles:
+        cleaned = clean(planes).reshape(len(planes), -1)
+        products += white.reshape(len(white), -1) @ cleaned.T
+    left, _, right = np.linalg.svd(products, full_matrices=False)
+    return replace(space, basis=(left @ right).astype(np.float32))
 
 
 def on_arrays(planes: Planes, work: Callable[[Any], Any]) -> Planes:

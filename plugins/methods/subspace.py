@@ -20,6 +20,7 @@ class Subspace(BySubspace):
 
     title = "Spectral subspace"
     cpu_seconds = 0.3
+    any_bands = True
     paper = (
         "Zhuang and Bioucas-Dias (FastHyDe, FastHyIn), IEEE JSTARS 2018; Bioucas-Dias and"
         " Nascimento (HySime), IEEE TGRS 2008; Zhuang and Ng (L1HyMixDe), IEEE JSTARS 2020"

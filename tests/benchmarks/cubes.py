@@ -36,7 +36,7 @@ sys.path.insert(0, str(ROOT))
 
 from resources.samples import spectral
 
-OURS = ("subspace", "subspace:images=best")
+OURS = ("subspace", "subspace:images=best", "otvca", "wsrrr", "hyres")
 HYDE = ("FastHyDe", "FastHyDe_noniid", "HyRes", "HyMiNoR", "WSRRR", "OTVCA", "FORPDN_SURE",
         "L1HyMixDe")  # fmt: skip
 KINDS = ("iid", "noniid", "mixed")
