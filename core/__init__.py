@@ -11,7 +11,7 @@ from core.places import keep_kernels
 __version__ = "0.1.0"
 
 # other words open the window
-COMMANDS = ("denoise", "convert", "methods", "noise", "info", "calibrate")
+COMMANDS = ("denoise", "convert", "methods", "noise", "info", "calibrate", "weights")
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # tiles are worked on in parallel already
 keep_kernels()  # before anything imports numba

@@ -1,4 +1,4 @@
-"""The command line: denoise, convert, methods, noise, info, calibrate. Same core as the window.
+"""The command line: its commands, on the same core as the window.
 
 Exit codes: 0 done, 1 a file could not be read or written, 2 wrong usage, 3 some of several files
 failed, 130 interrupted.
@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,7 @@ from core.noise.model import Noise, PoissonGaussian
 from core.options import Usage, make_desk, make_recipe, open_file, parser, targets
 from core.precision import FULL
 from core.recipe import BadRecipe, Recipe
+from core.registry import user_folder
 
 if TYPE_CHECKING:
     from core.tune import Tuned
@@ -308,6 +309,22 @@ def _calibrate(args: argparse.Namespace) -> int:
     return OK
 
 
+def _weights(args: argparse.Namespace) -> int:
+    from core.learn import imported
+
+    try:
+        low, high = imported.noise_range(args.noise)
+        given = imported.Foreign(args.title, args.licence, low, high, args.domain)
+        plugin, found = imported.take(Path(args.input), given, user_folder())
+    except ValueError as error:
+        raise Usage(str(error)) from None
+    if args.json:
+        print(json.dumps({"method": plugin.stem, **asdict(found)}, ensure_ascii=False))
+        return OK
+    print(f"{plugin.stem}: {found.words}")
+    return OK
+
+
 def _tuned(image: Image, noise: Noise, recipe: Recipe, known: bool, desk: Desk) -> Tuned | None:
     """Settings of the last step for this picture; says how long that takes, and what it found.
 
@@ -356,5 +373,9 @@ class _Bar:
 
 
 RUN = dict(
-    zip(COMMANDS, (_denoise, _convert, catalogue.methods, _noise, _info, _calibrate), strict=True)
+    zip(
+        COMMANDS,
+        (_denoise, _convert, catalogue.methods, _noise, _info, _calibrate, _weights),
+        strict=True,
+    )
 )

@@ -157,6 +157,8 @@ class Context:
     In `prepare`, `source` gives what `run` will see of a region, as an array without halo: NaN
     where there is no measurement, and slices that come one at a time along the batch. None: there
     is no image yet. `say` tells the user a sentence about what was prepared.
+    `span`, for a method that is `ranged`: between what values nearly all of the image is, in the
+    units of the tile.
     """
 
     noise: Noise | None = None
@@ -168,6 +170,7 @@ class Context:
     inputs: Mapping[str, Planes] = field(default_factory=dict[str, Any])
     source: Callable[[Region], Array] | None = None
     say: Callable[[str], object] = lambda _: None
+    span: tuple[float, float] = (0.0, 1.0)
 
     def check(self) -> None:
         """Call in every long loop. Raises Cancelled."""
@@ -194,6 +197,7 @@ class Method:
     cpu_only: ClassVar[bool] = False  # its kernels are the CPU's: no other device is tried
     repairs: ClassVar[bool] = False  # takes out defects only: the noise stays for a further step
     isolated: ClassVar[bool] = False  # runs in a child process: holds the GIL, may crash or hang
+    ranged: ClassVar[bool] = False  # it needs ctx.span
     precisions: ClassVar[tuple[str, ...]] = (FULL,)  # ("float32", "bfloat16"): run() is called
     # under torch.autocast where the second is faster here and agrees; it still returns float32
     card: ClassVar[Card | None] = None  # of a learned method: its data, licence, limits, figures

@@ -86,6 +86,7 @@ def parser() -> argparse.ArgumentParser:
     copy.add_argument("--overwrite", action="store_true")
     listing = commands.add_parser("methods", help="list the methods and their settings")
     listing.add_argument("--json", action="store_true")
+    _add_weights(commands)
     frames = commands.add_parser("calibrate", help="a camera's noise, from flat and bias frames")
     frames.add_argument("frames", nargs="+", metavar="FRAME", help="lit evenly, and without light")
     frames.add_argument(
@@ -101,6 +102,20 @@ def parser() -> argparse.ArgumentParser:
         if name == "info":
             one.add_argument("--identifiers", action="store_true", help="show names of patients")
     return top
+
+
+def _add_weights(commands: Any) -> None:
+    """`weights import FILE`."""
+    take = commands.add_parser("weights", help="networks of others as methods")
+    take.add_argument("action", choices=["import"])
+    take.add_argument("input", metavar="FILE", help=".safetensors, .pth, .ckpt or .onnx")
+    take.add_argument("--licence", required=True, help="of the weights, as their maker says it")
+    take.add_argument("--noise", required=True, metavar="SIGMA|LOW-HIGH",
+                      help="noise that it was trained for, of 255")  # fmt: skip
+    take.add_argument("--domain", default="white", choices=["white", "display"],
+                      help="white Gaussian noise; or pictures as a screen shows them")  # fmt: skip
+    take.add_argument("--title", default="", help="its name in the list; else that of the file")
+    take.add_argument("--json", action="store_true")
 
 
 def make_desk(args: argparse.Namespace) -> Desk:

@@ -15,6 +15,8 @@ from core.ops.domain import Domain
 from core.plan import Plan
 from core.tiles import Region, cut
 
+PROBE = 64  # pixels of one colour along the edge of the places that span() looks at
+
 
 def seen(need: Region, sizes: tuple[int, ...], period: int, axes: str) -> Region:
     """The part of the image that `need`, mirrored at the borders, looks at."""
@@ -82,3 +84,22 @@ def source(
         domain = domain.over(white, laid.letters[1], deep)
         found.append(laid.together(domain.enter(flat, area.y0, area.x0), deep))
     return np.concatenate(found)
+
+
+def spanned(ask: Callable[[Region], Array], image: Image, laid: Plan) -> tuple[float, float]:
+    """Between what values nearly all of an image is, as a method sees it; `ask` is source()."""
+    edge = PROBE * laid.packing.period
+    lengths = [image.pixels.shape[image.axes.index(axis)] for axis in image.stack]
+    front = tuple((n // 2, n // 2 + 1) for n in lengths)
+    found: list[Array] = []
+    for y, x in product(
+        *(range(0, size, max(size // 5, edge)) for size in image.pixels.shape[-2:])
+    ):
+        area = Region(y, x, min(y + edge, image.height), min(x + edge, image.width), front)
+        found.append(ask(area).ravel())
+    values = np.concatenate(found)
+    values = values[np.isfinite(values)]
+    if not values.size:
+        return 0.0, 1.0
+    low, high = np.quantile(values, (0.001, 0.999))
+    return float(low), float(high)

@@ -8,7 +8,7 @@ import os
 import pkgutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -61,6 +61,15 @@ def load(package: str = "plugins") -> Registry:
     formats.sort(key=lambda found: (-found.rank, found.title))
     ordered = dict(sorted(methods.items()))
     return Registry(ordered, tuple(formats), broken, frozenset(outside))
+
+
+def with_plugin(registry: Registry, file: Path) -> Registry:
+    """The same with a plugin that came into the user's folder. Raises what its import raises."""
+    found = [c for c in _classes(import_plugin(f"{FOLDER}.{file.stem}", str(file)))
+             if issubclass(c, Method)]  # fmt: skip
+    added = {cls.id(): cls for cls in found}
+    methods = dict(sorted({**registry.methods, **added}.items()))
+    return replace(registry, methods=methods, outside=registry.outside | set(added))
 
 
 def user_folder() -> Path:

@@ -23,7 +23,7 @@ from core.method import Cancelled, Context, Method, Planes
 from core.noise.correlated import Correlated
 from core.noise.model import Noise, PoissonGaussian
 from core.ops.domain import Domain, filled, lost
-from core.part import Part, seen, source
+from core.part import Part, seen, source, spanned
 from core.patch import Layers, Patch, Tile, batches, joined, split
 from core.plan import Plan, plan
 from core.recipe import Recipe
@@ -52,6 +52,7 @@ class Renderer:
         self.plans = [plan(step.method, image, tile or desk.tile) for step in recipe.steps]
         self.runners = [Runner(laid, desk) for laid in self.plans]
         self._cancelled, self._closed = cancelled, False
+        self._spans: dict[int, tuple[float, float]] = {}
 
     def tiles(self, region: Region) -> Iterator[Tile | float | str]:
         """Tiles of the region, centre first; before them, preparation's progress (0..1).
@@ -84,7 +85,17 @@ class Renderer:
             noise = self._noise(region) if region else self.noise
         elif isinstance(self.noise, Correlated) and self.plans[index].packing.period == 1:
             noise = self.noise.unit
-        return Context(noise, planes, torch, 1, self._stopped, region)
+        span = self._span(index) if self.plans[index].method.ranged else Context.span
+        return Context(noise, planes, torch, 1, self._stopped, region, span=span)
+
+    def _span(self, index: int) -> tuple[float, float]:
+        if index not in self._spans:  # two threads find the same
+            self._spans[index] = spanned(self._seen(index), self.image, self.plans[index])
+        return self._spans[index]
+
+    def _seen(self, index: int) -> Callable[[Region], Array]:
+        laid, pixels = self.plans[index], partial(self._pixels, index)
+        return partial(source, laid, self.image, self.noise, pixels)
 
     def _stopped(self) -> bool:
         return self._closed or self._cancelled()
@@ -129,9 +140,8 @@ class Renderer:
 
     def whole(self, index: int, say: Callable[[str], object] = lambda _: None) -> Context:
         """For what is done once for the image, before its tiles."""
-        given = self.plans[index], self.image, self.noise, partial(self._pixels, index)
         context = self._context(index, self.runners[index].torch)
-        return replace(context, source=partial(source, *given), say=say)
+        return replace(context, source=self._seen(index), say=say)
 
     def _timed(self, index: int, region: Region) -> Iterator[str]:
         """The device for the last step, by a tile on each where that is not known yet."""

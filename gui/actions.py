@@ -54,6 +54,7 @@ AUTOMATIC = (
 TUNE = (
     Command("tune", "Suggest settings for this picture", ("U",), "sliders-horizontal"),
     Command("take", "Take what is suggested", ("Shift+U",)),
+    Command("import_network", "Import a network…", needs_image=False),
     Command("learn", "Learn from what is seen of this picture", ("Ctrl+U",), "activity"),
 )
 COMPARE = (

@@ -51,7 +51,7 @@ def calls(window: Window) -> dict[str, Callable[..., object]]:
         "clear_roi": v.clear_marks, "cancel": window.cancel,
         "calibrate": window.calibrate,
         "tune": window.tuning.start, "take": window.take_suggestion,
-        "learn": window.learning.start,
+        "learn": window.learning.start, "import_network": lambda: window.import_network(),
         "keys": partial(help.keys, window), "about": partial(help.about, window),
         **{f"link_{name}": partial(window.linked.link, name) for name in window.linked.links},
         **window.scans.calls(),

@@ -15,6 +15,7 @@ from gui import actions, frame
 from gui.start import StartPage
 
 if TYPE_CHECKING:
+    from core.learn.imported import Foreign
     from core.noise.calibrate import Profile
     from core.registry import Registry
     from gui.automatic import Automatic
@@ -196,6 +197,20 @@ class Window(QMainWindow):
         )
         self.calibration.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.calibration.show()
+
+    def import_network(self, path: Path | None = None) -> None:
+        """The dialog that takes in a network of others."""
+        from gui.weights_dialog import WeightsDialog, ask  # not needed for the first paint
+
+        def kept(found: Foreign, registry: Registry) -> None:
+            self.bridge.methods_loaded.emit(registry)
+            self.status.say(found.words)
+
+        path = path or ask(self, self.documents.folder())
+        if path is not None:
+            self.weights = WeightsDialog(self, self.bridge, path, kept)
+            self.weights.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+            self.weights.show()
 
     # The queue
 

@@ -16,7 +16,7 @@ import numpy as np
 from core.image import Array
 
 KINDS = {"F16": np.dtype("<f2"), "F32": np.dtype("<f4"), "F64": np.dtype("<f8"),
-         "I64": np.dtype("<i8")}  # fmt: skip
+         "I64": np.dtype("<i8"), "BF16": np.dtype("<u2")}  # fmt: skip
 LARGEST = 2 << 30  # bytes
 HEADER = 16 << 20
 
@@ -76,6 +76,8 @@ def _parsed(data: bytes) -> dict[str, Array]:
         if not 0 <= begin <= end <= len(body) or end - begin != count * kind.itemsize:
             raise ValueError(f"{name} lies outside the file")
         array = np.frombuffer(body[begin:end], kind).reshape(shape)
+        if entry["dtype"] == "BF16":  # the upper half of float32
+            array = (array.astype(np.uint32) << 16).view(np.float32)
         if kind.kind == "f" and not np.isfinite(array).all():
             raise ValueError(f"{name} has values that are no numbers")
         found[name] = array
