@@ -104,7 +104,7 @@ def choose(
     """
     if budget not in BUDGETS:
         raise ValueError(f"there is no budget {budget!r}; there are: {', '.join(BUDGETS)}")
-    white, threads = _white(measured), threads or os.cpu_count() or 1
+    white, threads = measured is None or measured.white, threads or os.cpu_count() or 1
     ladder = _LADDERS[_table(image, measured)]
     for rungs in (ladder, _PHOTO):  # the second where plugins lack
         able = [each for each in rungs if each.method in methods and budget in each.budgets]
@@ -149,15 +149,6 @@ def _table(image: Image, measured: Measured | None) -> str:
     if image.kind in ("rf", "cube"):
         return image.kind
     return "mosaic" if image.cfa is not None and image.cfa.names == "RGB" else "photo"
-
-
-def _white(measured: Measured | None) -> bool:
-    """Is the noise independent from pixel to pixel, as far as anybody knows?"""
-    if measured is None:
-        return True
-    if measured.pattern is not None:
-        return measured.pattern.white
-    return not any("correlated" in fit.why for fit in measured.channels)
 
 
 __all__ = ["BEST", "BUDGETS", "choose", "suited"]

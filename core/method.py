@@ -59,6 +59,7 @@ class Slider:
     help: str = ""
     log: bool = False  # a logarithmic slider
     advanced: bool = False  # folded away at first
+    tune: tuple[float, ...] = ()  # values to try where settings are suggested (core.tune)
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ class Choice:
 
     help: str = ""
     advanced: bool = False
+    tune: tuple[str | bool, ...] = ()  # see Slider
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,7 @@ class Control:
     log: bool = False
     advanced: bool = False
     choices: tuple[str, ...] = ()
+    tune: tuple[Any, ...] = ()
 
     def parse(self, value: Any) -> Any:
         """A value of the right type and range, from text or JSON. Raises ValueError saying why."""

@@ -41,6 +41,7 @@ UNSURE = (  # what is to be removed there was measured, not the noise that is th
 )
 FINE = ("strength",)  # looked at twice as closely around the best
 UNIT = "×"  # of settings that are relative to the noise
+CLEARLY = 0.97  # of the error: what another setting has to come down to
 
 
 @dataclass(frozen=True)
@@ -63,14 +64,17 @@ class Tuned:
         return 10 * log(max(self.before, 1e-9) / max(self.after, 1e-9)) / log(10)
 
     @property
-    def settings(self) -> dict[str, float]:
+    def settings(self) -> dict[str, Any]:
         """What was tuned."""
         return {c.name: getattr(self.method, c.name) for c in tunable(type(self.method))}
 
     @property
     def words(self) -> str:
         """One sentence for the user."""
-        found = ", ".join(f"{name} {value:.2f}" for name, value in self.settings.items())
+        found = ", ".join(
+            f"{name} {value:.2f}" if isinstance(value, float) else f"{name} {value}"
+            for name, value in self.settings.items()
+        )
         how = "from the noise model" if self.known else "by hiding pixels, as the noise is unknown"
         better = f"{self.gain:.1f} dB better than" if self.gain > 0.05 else "as good as"
         return f"Suggested {how}: {found} ({better} the default)."
@@ -82,8 +86,9 @@ class Tuned:
 
 
 def tunable(method: type[Method]) -> tuple[Control, ...]:
-    """The settings that can be tuned: numbers relative to the noise, strength first."""
+    """What can be tuned: numbers relative to the noise, then settings that name values."""
     found = [c for c in method.controls() if c.type == "float" and c.unit == UNIT]
+    found += [c for c in method.controls() if c.tune] if found else []
     by_model = method.domain == "white" or method.develops  # others measure what they remove
     return tuple(found) if by_model else ()
 
@@ -129,7 +134,10 @@ class Tune:
         for control in names:
             if control.name == "chroma" and not search.colored:
                 continue
-            best, after = yield from _least(search, best, control, after)
+            by = _among if control.tune else _least
+            before, (best, after) = best, (yield from by(search, best, control, after))
+            if control.tune and best != before:  # what was found for another one
+                best, after = yield from _least(search, best, names[0], after)
         yield Progress(1.0, None, "tune")
         yield Tuned(best, first, after, known, search.tries)
 
@@ -174,6 +182,20 @@ def _least(
             yield from look(place)
     vertex, least = _vertex(known, step)
     return at(vertex), least
+
+
+def _among(
+    search: _Search, method: Method, control: Control, risk: float
+) -> Generator[Progress | Told, None, tuple[Method, float]]:
+    """The best of the values that a setting names, where it is clearly better."""
+    found, now = (method, risk), getattr(method, control.name)
+    for value in control.tune:
+        if value != now:
+            other = _with(method, {control.name: value})
+            known = yield from search.risk(other)
+            if known < CLEARLY * found[1]:
+                found = other, known
+    return found
 
 
 def _vertex(known: Mapping[float, float], step: float) -> tuple[float, float]:
@@ -260,7 +282,8 @@ class _Search:
 
 def _tries(method: Method) -> int:
     """Settings that are tried, about."""
-    return 2 + 3 * len(tunable(type(method)))
+    named = [len(control.tune) for control in tunable(type(method)) if control.tune]
+    return 2 + 3 * (len(tunable(type(method))) - len(named)) + sum(named)
 
 
 def _samples(method: Method) -> float:

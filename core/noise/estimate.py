@@ -241,7 +241,8 @@ def _judged(found: Sample, lines: list[_Line], flat: Bools, white: bool) -> Meas
         interval = _read_range(line)
         fits.append(ChannelFit(c.name, line.gain, read, interval, verdict, why, shown))
     model = PoissonGaussian(tuple(f.gain for f in fits), tuple(f.read for f in fits))
-    return Measured(model, tuple(fits))
+    told = any(fit.verdict != CANNOT_TELL for fit in fits)
+    return Measured(model, tuple(fits), correlated=told and not white)
 
 
 def _read_range(line: _Line) -> tuple[float, float] | None:
@@ -281,6 +282,7 @@ def measure_flat(image: Image, region: Region) -> Measured:
     """
     area = region.meet(Region.whole(image.height, image.width))
     fits: list[ChannelFit] = []
+    correlated = False
     for name, plane in _channel_planes(image, area):
         y, x = np.nonzero(np.isfinite(plane))
         values = plane[y, x].astype(np.float64)
@@ -297,11 +299,12 @@ def measure_flat(image: Image, region: Region) -> Measured:
             verdict, why = DOUBTFUL, "The area is overexposed in part."
         elif abs(sigma / near - 1) > 0.1 + chance:
             verdict, why = DOUBTFUL, "The area is not flat, or its noise is correlated."
+            correlated = True
         point = (float(values.mean()), sigma**2)
         interval = (sigma * (1 - chance), sigma * (1 + chance)) if verdict == GOOD else None
         fits.append(ChannelFit(name, 0.0, sigma, interval, verdict, why, (point,)))
     model = PoissonGaussian(tuple(f.gain for f in fits), tuple(f.read for f in fits))
-    return Measured(model, tuple(fits))
+    return Measured(model, tuple(fits), correlated=correlated)
 
 
 def _fallback(image: Image, area: Region, why: str) -> Measured:

@@ -109,7 +109,13 @@ class Measured:
     pattern: Pattern | None = None
     chart: Chart | None = None
     judged: str = ""
+    correlated: bool = False  # is the noise seen to be so, where there is no pattern?
     calibrated: bool = False  # not from this image: by the profile of its camera
+
+    @property
+    def white(self) -> bool:
+        """Is the noise independent from pixel to pixel, as far as anybody knows?"""
+        return self.pattern.white if self.pattern is not None else not self.correlated
 
     @property
     def verdict(self) -> str:

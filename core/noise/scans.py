@@ -87,7 +87,9 @@ def measure_mr(image: Image, area: Region, blocks: Energies) -> Measured | None:
     fit = ChannelFit("Y", 0.0, scale, reach, verdict, why)
     notes = (found.words,) if found and not found.white else ()
     chart = _magnitudes(ground) if ground else None
-    return Measured(model, (fit,), summary, notes, found, chart)
+    return Measured(
+        model, (fit,), summary, notes, found, chart, correlated=ground is None and not white
+    )
 
 
 def _background(planes: list[F32]) -> _Background | None:

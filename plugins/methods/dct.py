@@ -23,7 +23,8 @@ class Dct(ByColor):
     paper = "Yu and Sapiro, IPOL 2011; Pierazzo and Facciolo, IPOL 2017; Dabov et al., TIP 2007"
 
     scales: Annotated[
-        int, Slider(0, 3, "", "Coarser scales to clean too: against blotches.", advanced=True)
+        int,
+        Slider(0, 3, "", "Coarser scales to clean too: against blotches.", False, True, (1, 2, 3)),
     ] = 2
 
     def needs(self, image: Image) -> Needs:

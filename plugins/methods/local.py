@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 
@@ -35,8 +35,12 @@ class Local(Method):
     strength: Annotated[
         float, Slider(0.0, 3.0, "×", "Speckle to remove, as a multiple of the noise model's.")
     ] = 1.0
-    filter: Annotated[Filter, Choice("What is done where there is detail.")] = "Frost"
-    radius: Annotated[int, Slider(1, 12, "px", "Half of the window's edge.")] = 8
+    filter: Annotated[
+        Filter, Choice("What is done where there is detail.", tune=get_args(Filter))
+    ] = "Frost"
+    radius: Annotated[
+        int, Slider(1, 12, "px", "Half of the window's edge.", tune=(4, 6, 8, 11))
+    ] = 8
 
     def needs(self, image: Image) -> Needs:
         """A result looks `radius` pixels far."""

@@ -48,10 +48,10 @@ IMAGES = {
 }
 
 
-def known(verdict: str = GOOD, alike: float = 0.0, why: str = "") -> Measured:
-    fit = ChannelFit("Y", 0.0, 1.0, None, verdict, why)
+def known(verdict: str = GOOD, alike: float = 0.0, correlated: bool = False) -> Measured:
+    fit = ChannelFit("Y", 0.0, 1.0, None, verdict, "")
     pattern = Pattern(((1.0, alike), (alike, 0.0))) if alike else None
-    return Measured(PoissonGaussian((0.0,), (1.0,)), (fit,), pattern=pattern)
+    return Measured(PoissonGaussian((0.0,), (1.0,)), (fit,), pattern=pattern, correlated=correlated)
 
 
 def ids(found: tuple[Recipe, str]) -> str:
@@ -89,8 +89,7 @@ def test_settings_belong_to_the_choice(methods: dict[str, type[Method]]) -> None
 def test_correlated_noise_is_no_task_for_what_is_made_for_white(
     methods: dict[str, type[Method]],
 ) -> None:
-    said = known(why="The noise is correlated: the image was compressed, resized or denoised.")
-    for measured in (known(alike=0.5), said):
+    for measured in (known(alike=0.5), known(correlated=True)):
         found = choose(methods, PHOTO, measured, "best", 2)
         assert ids(found) == "dct"
         assert "correlated" in found[1]
