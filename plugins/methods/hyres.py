@@ -35,8 +35,9 @@ class Hyres(BySubspace):
 
         yield 0.5
         tiles = looked_at(space, size, ctx)
-        found = sum(wavelet.histogram(planes, ctx.check) for _, planes in tiles)
-        return space, wavelet.thresholds(np.asarray(found).sum((2, 3)))
+        found = np.add.reduce([wavelet.histogram(planes, ctx.check) for _, planes in tiles])
+        parts = 0.25 ** np.arange(wavelet.LEVELS)  # of the samples; all of them are at each level
+        return space, wavelet.thresholds((found * parts[:, None, None]).sum((2, 3)))
 
     def clean(self, planes: Planes, known: Any, ctx: Context) -> Planes:
         """See BySubspace.clean."""
