@@ -118,7 +118,7 @@ def test_near_the_best_strength(desk: Desk, known: bool) -> None:
         return float(-10 * np.log10(np.mean((found - clean) ** 2)))
 
     kind = desk.registry.methods["dct"]
-    best = max(decibels(kind(strength=x)) for x in grid)
+    best = max(decibels(kind.make({"strength": x})) for x in grid)
     found = tuned(desk, image, noise, recipe(desk, "dct", strength=2.5, scales=1), known)
     assert decibels(found.method) > best - 0.15
     assert found.settings.keys() == {"strength", "chroma", "scales"}
@@ -142,7 +142,7 @@ def test_named_values_are_tried_and_what_is_not_tuned_stays(desk: Desk) -> None:
         return rms(result(desk, image, noise, Recipe((Step(method),))) - clean)
 
     kind = desk.registry.methods["local"]
-    assert error(found.method) < 1.02 * min(error(kind()), error(kind(radius=4)))
+    assert error(found.method) < 1.02 * min(error(kind()), error(kind.make({"radius": 4})))
     kept = tuned(desk, image, noise, recipe(desk, "nlm", search=7))
     assert kept.method.settings()["search"] == 7
 
