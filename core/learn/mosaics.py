@@ -96,6 +96,8 @@ def mosaicked(
 class Developing(Training):
     """Training on mosaics."""
 
+    share = 3 / sites.GUIDES  # one colour at each site
+
     def pairs(self, pictures: Sequence[Array]) -> Mosaics:
         """See Training.pairs."""
         return Mosaics(pictures, self.run.seed)

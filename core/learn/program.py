@@ -51,16 +51,20 @@ def main(
     if state is None and not args.samples:
         raise SystemExit("--samples is the budget of a new run")
     size = SIZES[args.size]
-    shape = Shape(args.channels, size.width, size.blocks, guides=kinds[args.channels])
+    module, name = make.split(":")
+    kind = getattr(importlib.import_module(module), name)
+    guides = kinds[args.channels]
+    shape = Shape(args.channels, size.width, size.blocks, guides=guides, extras=kind.extras)
     start = weights.digest(args.grow) if args.grow else ""
-    run = Run(shape, args.samples or 0, args.seed, size.batch, size.rate, size.muon, start)
+    run = Run(
+        shape, args.samples or 0, args.seed, size.batch, args.rate or size.rate, size.muon, start
+    )
     if state is not None:
         run = planned(state)
         run = replace(run, samples=args.samples or run.samples)
-    module, name = make.split(":")
     kernels = weights.load(args.grow) if args.grow and state is None else None
     files = photographs(args.folder, args.skip)
-    training = getattr(importlib.import_module(module), name)(run, files, args.device, kernels)
+    training = kind(run, files, args.device, kernels)
     if state is not None:
         training.restore(state)
     stopped: list[int] = []
@@ -79,6 +83,7 @@ def _read(words: list[str] | None, about: str | None, kinds: Mapping[int, int]) 
     parser.add_argument("--size", choices=SIZES, default="fast")
     parser.add_argument("--channels", type=int, choices=kinds, default=min(kinds))
     parser.add_argument("--samples", type=int, help="patches in all; needed at the start")
+    parser.add_argument("--rate", type=float, help="learning rate; a grown network wants a low one")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--grow", type=Path, help="weights of a smaller network to begin with")
     parser.add_argument("--out", type=Path, required=True, help="checkpoint")

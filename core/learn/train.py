@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ import torch
 from core.image import Array
 from core.learn.muon import Muon
 from core.learn.patches import Pairs, Patches, Photograph, shrunk
-from core.ops.unet import Shape, balanced, fresh, grown
+from core.ops.unet import Shape, UNet, balanced, fresh, grown
 
 EDGE = 64
 EMA = 0.998
@@ -48,6 +48,11 @@ class Run:
 class Training:
     """A network on its way. `step()` until `done`; `state()` is all that is needed to go on."""
 
+    levels: ClassVar[tuple[float, ...]] = LEVELS  # of the validation
+    share: ClassVar[float] = 1.0  # see core.ops.unet.grown
+    floor: ClassVar[float] = FLOOR
+    extras: ClassVar[int] = 0  # of the network's shape
+
     def __init__(
         self,
         run: Run,
@@ -56,10 +61,7 @@ class Training:
         start: Mapping[str, Array] | None = None,
     ) -> None:
         self.run, self.device = run, device
-        self.net, self.ema = (
-            (grown(run.shape, start, run.seed) if start else fresh(run.shape, run.seed)).to(device)
-            for _ in range(2)
-        )
+        self.net, self.ema = (self._begun(start).to(device) for _ in range(2))
         channels = run.shape.channels
         self._source = self.pairs(
             [s for f in files if not f.held for s in shrunk(f.path, channels)]
@@ -68,6 +70,12 @@ class Training:
         self._optimiser = self._steps()
         self._type = half(device)
         self.number, self.seconds, self.curve = 0, 0.0, list[dict[str, float]]()
+
+    def _begun(self, start: Mapping[str, Array] | None) -> UNet:
+        run = self.run
+        return (
+            grown(run.shape, start, run.seed, self.share) if start else fresh(run.shape, run.seed)
+        )
 
     @property
     def seen(self) -> int:
@@ -92,8 +100,8 @@ class Training:
             for each in self._source.batch(self.number, self.run.batch)
         )
         with torch.autocast(torch.device(self.device).type, self._type, self._type is not None):
-            found = self.net(noisy, guide)
-        loss = ((found - clean) / (sigma + FLOOR)).square().mean()
+            parts = self.net.parts(noisy, guide)
+        loss = self.loss(noisy, clean, guide, sigma, parts)
         self._optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
@@ -110,6 +118,17 @@ class Training:
         """What gives the batches."""
         return Patches(pictures, EDGE, self.run.seed)
 
+    def loss(
+        self,
+        noisy: torch.Tensor,
+        clean: torch.Tensor,
+        guide: torch.Tensor,
+        sigma: torch.Tensor,
+        parts: torch.Tensor,
+    ) -> torch.Tensor:
+        """What is to become small, from a batch and `UNet.parts` of it."""
+        return ((noisy - parts - clean) / (sigma + self.floor)).square().mean()
+
     def spoiled(self, clean: Array, level: float, seed: int) -> tuple[Array, Array, Array]:
         """Of a clean picture (1, C, H, W): noisy and clean, and the guide."""
         noise = np.random.default_rng(seed).standard_normal(clean.shape, np.float32)
@@ -117,15 +136,15 @@ class Training:
         return noisy, clean, np.full((1, 1, 1, 1), level, np.float32)
 
     def validate(self) -> list[float]:
-        """Mean PSNR in dB at each of LEVELS, of the averaged weights, on photographs held back."""
-        sums = [0.0] * len(LEVELS)
+        """Mean PSNR in dB at each of `levels`, of the averaged weights, on pictures held back."""
+        sums = [0.0] * len(self.levels)
         for seed, picture in enumerate(self._held):
             _, height, width = picture.shape
             edges = [min(CROP, size // self.run.shape.align * self.run.shape.align)
                      for size in (height, width)]  # fmt: skip
             y, x = (height - edges[0]) // 2, (width - edges[1]) // 2
             clean = picture[None, :, y : y + edges[0], x : x + edges[1]] * np.float32(1 / 255)
-            for index, level in enumerate(LEVELS):
+            for index, level in enumerate(self.levels):
                 noisy, truth, *rest = self.spoiled(clean, level, seed)
                 given = (torch.as_tensor(each).to(self.device) for each in (noisy, *rest))
                 with torch.inference_mode():
@@ -200,7 +219,7 @@ def train(training: Training, checkpoint: Path, say: Say, stop: Callable[[], boo
 def _kept(training: Training, checkpoint: Path, say: Say, loss: float) -> None:
     psnr = training.validate()
     row = {"samples": training.seen, "seconds": training.seconds, "loss": loss}
-    row |= {f"{255 * sigma:.0f}": dB for sigma, dB in zip(LEVELS, psnr, strict=True)}
+    row |= {f"{255 * sigma:.0f}": dB for sigma, dB in zip(training.levels, psnr, strict=True)}
     training.curve.append(row)
     partial = checkpoint.with_suffix(".part")
     torch.save(training.state(), partial)

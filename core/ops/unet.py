@@ -38,6 +38,7 @@ class Shape:
     unshuffle: int = 2  # pixels along each edge that become one coarse pixel
     levels: int = 3
     guides: int = 1  # coarse planes that say how much noise there is
+    extras: int = 0  # planes that it finds besides the noise: what they mean is its owner's
 
     @property
     def align(self) -> int:
@@ -85,7 +86,8 @@ class UNet(nn.Module):
         self.middle = _blocks(wide[-1], shape.blocks)
         self.grow = nn.ModuleList([nn.Conv2d(2 * w, 4 * w, 1, bias=False) for w in wide[:-1]])
         self.up = nn.ModuleList([_blocks(w, shape.blocks) for w in wide[:-1]])
-        self.tail = nn.Conv2d(wide[0], self.cells, 3, padding=1, bias=False)
+        out = self.cells + shape.extras * shape.unshuffle**2
+        self.tail = nn.Conv2d(wide[0], out, 3, padding=1, bias=False)
 
     def forward(self, x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
         """The image without its noise, float32. H and W are multiples of `shape.align`."""
@@ -104,6 +106,12 @@ class UNet(nn.Module):
         self, x: torch.Tensor, sigma: torch.Tensor, check: Check = lambda: None
     ) -> torch.Tensor:
         """The noise that the network sees, float32."""
+        return self.parts(x, sigma, check)[:, : self.shape.channels]
+
+    def parts(
+        self, x: torch.Tensor, sigma: torch.Tensor, check: Check = lambda: None
+    ) -> torch.Tensor:
+        """The noise and, behind it, the extras, (N, C + extras, H, W) float32."""
         cells = F.pixel_unshuffle(x, self.shape.unshuffle)
         guide = sigma.to(x).expand(len(x), self.shape.guides, *cells.shape[-2:])
         with torch.autocast(x.device.type, enabled=False):  # in bf16 a large offset would drown x
@@ -144,12 +152,12 @@ def fresh(shape: Shape, seed: int) -> UNet:
     return _placed(net, "cpu")
 
 
-def grown(shape: Shape, kernels: Mapping[str, Array], seed: int) -> UNet:
+def grown(shape: Shape, kernels: Mapping[str, Array], seed: int, share: float = 1.0) -> UNet:
     """A larger network that begins as a smaller one's equal: Chen et al., Net2Net, ICLR 2016.
 
-    `kernels`: of a network with no more features and blocks, guided by one plane: several guides
-    share what it had. What is new reads all but is read by nothing old: its outgoing kernels are
-    zero at first.
+    `kernels`: of a network with no more features and blocks, guided by one plane; of several guides
+    each begins with `share` of what that had. What is new reads all but is read by nothing old:
+    its outgoing kernels are zero at first.
     """
     net = fresh(shape, seed)
     for name, wide in net.named_parameters():
@@ -157,7 +165,6 @@ def grown(shape: Shape, kernels: Mapping[str, Array], seed: int) -> UNet:
             if name in kernels:
                 known = torch.as_tensor(kernels[name].astype(np.float32))
                 if name == "head.weight":
-                    share = shape.channels / shape.guides  # one colour at each site
                     guide = known[:, -1:] * share
                     known = torch.cat((known[:, :-1], guide.expand(-1, shape.guides, -1, -1)), 1)
                 out, into = known.shape[:2]

@@ -101,7 +101,7 @@ def test_grown_network_begins_as_the_smaller_ones_equal() -> None:
     assert (small.denoise(x, 0.7, quiet) - x).abs().max() > 0.05
     torch.testing.assert_close(large.denoise(x, 0.7, quiet), small.denoise(x, 0.7, quiet))
     assert all(p.requires_grad for p in large.parameters())
-    many = grown(Shape(1, 8, 1, 2, 3, guides=4), kernels, 5)
+    many = grown(Shape(1, 8, 1, 2, 3, guides=4), kernels, 5, share=0.25)
     guide = torch.full((1, 4, 1, 1), 0.7)
     torch.testing.assert_close(many(x, guide), small(x, guide[:, :1]))
 
