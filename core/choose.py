@@ -60,6 +60,11 @@ _PHOTO = (
 )
 _LADDERS: Mapping[str, tuple[_Rung, ...]] = {
     "photo": _PHOTO,
+    "developed": (
+        _Rung("finished", "the finest of our tables for the correlated noise of developed"
+              " photographs", _UNHURRIED, torch=True),
+        *_PHOTO[2:],
+    ),
     "mosaic": (
         _Rung("mosaic", "the finest of our tables for RAW, with colours of its own in TIFF, PNG and"
               " JPEG", _FINEST, True, True),
@@ -148,6 +153,8 @@ def _table(image: Image, measured: Measured | None) -> str:
         return "clip" if frames >= FEW else "speckle"
     if image.kind in ("rf", "cube"):
         return image.kind
+    if image.kind == "display" and measured is not None and not measured.white:
+        return "developed"
     return "mosaic" if image.cfa is not None and image.cfa.names == "RGB" else "photo"
 
 

@@ -89,10 +89,14 @@ def test_settings_belong_to_the_choice(methods: dict[str, type[Method]]) -> None
 def test_correlated_noise_is_no_task_for_what_is_made_for_white(
     methods: dict[str, type[Method]],
 ) -> None:
+    plain = Image(PHOTO.pixels, "cyx", "array")
     for measured in (known(alike=0.5), known(correlated=True)):
-        found = choose(methods, PHOTO, measured, "best", 2)
-        assert ids(found) == "dct"
-        assert "correlated" in found[1]
+        for image, name in ((plain, "dct"), (PHOTO, "finished")):
+            for budget in ("balanced", "best"):
+                found = choose(methods, image, measured, budget, 2)
+                assert ids(found) == name
+            assert "correlated" in found[1]
+        assert ids(choose(methods, PHOTO, measured, "fast", 2)) == "fast"
     assert ids(choose(methods, IMAGES["mr"], known(alike=0.5), "best", 2)) == "dct3d"
     assert ids(choose(methods, PHOTO, known(alike=0.05), "best", 2)) == "unet"
 

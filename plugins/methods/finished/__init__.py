@@ -64,7 +64,10 @@ class Finished(Method):
         """See Method.run."""
         if not self.strength:
             return tile
-        return (self._by_color(tile, state, ctx) + self._by_blocks(tile, ctx)) / 2
+        blocks = self._by_blocks(tile, ctx)
+        if ctx.planes not in ((0,), (0, 1, 2)):
+            return blocks  # of a mosaic, which is not developed: the DCT's alone
+        return (self._by_color(tile, state, ctx) + blocks) / 2
 
     def _by_blocks(self, tile: Any, ctx: Context) -> Any:
         """What the DCT makes of the tile. A tensor on the CPU goes through the CPU's kernels."""
@@ -92,14 +95,10 @@ class Finished(Method):
         return unmix(luma, ctx.planes)
 
     def _clean(self, tile: Any, net: UNet, strength: float, ctx: Context) -> Any:
-        """The tile without noise: RGB at once, other planes as grey pictures."""
+        """The tile without noise of so many times the model's; grey as a picture of three."""
         import torch
 
         sigma = strength * like_white(ctx.noise)
         with torch.inference_mode():
-            if ctx.planes == (0, 1, 2):
-                return net.denoise(tile, sigma, ctx.check).clone()
-            planes = mix(tile, ctx.planes).flatten(0, 1)[:, None]
-            found = [net.denoise(plane[None].expand(-1, 3, -1, -1), sigma, ctx.check)
-                     for plane in planes]  # fmt: skip
-            return unmix(torch.cat(found).mean(1).view_as(tile), ctx.planes)
+            found = net.denoise(tile.expand(-1, 3, -1, -1), sigma, ctx.check)
+            return found.clone() if len(ctx.planes) == 3 else found.mean(1, keepdim=True)
