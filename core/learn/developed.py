@@ -8,7 +8,9 @@ Everything is drawn from ranges; no camera is meant.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -59,8 +61,10 @@ class Developed:
         picture: Array = self._pictures[
             rng.choice(len(self._share), p=self._share / self._share.sum())
         ]
-        edges = [min(size, WIDE) for size in picture.shape[1:]]
-        y, x = (int(rng.integers(s - e + 1)) for s, e in zip(picture.shape[1:], edges, strict=True))
+        edges = [min(int(size), WIDE) for size in picture.shape[1:]]
+        y, x = (
+            int(rng.integers(int(s) - e + 1)) for s, e in zip(picture.shape[1:], edges, strict=True)
+        )
         found = picture[:, y : y + edges[0], x : x + edges[1]] * np.float32(1 / 255)
         if rng.random() < BENT:
             found = found ** np.float32(np.exp(0.3 * rng.standard_normal()))
@@ -70,7 +74,7 @@ class Developed:
 def _patch(noisy: Array, clean: Array, rng: np.random.Generator) -> tuple[Array, Array]:
     """The same part of both, turned and mirrored."""
     while True:
-        y, x = (int(rng.integers(size - EDGE + 1)) for size in noisy.shape[1:])
+        y, x = (int(rng.integers(int(size) - EDGE + 1)) for size in noisy.shape[1:])
         part = clean[:, y : y + EDGE, x : x + EDGE]
         if rng.random() < 2 * KEPT or float(np.std(part)) * 255 >= FLAT:
             break
@@ -129,7 +133,8 @@ def guide(noise: Array, rng: np.random.Generator) -> Array:
 def _noise(clean: Array, level: float, rng: np.random.Generator, grey: bool) -> Array:
     """Noise (3, H, W) of root mean square `level`."""
     shape = clean.shape[1:]
-    wide = float(np.exp(rng.uniform(*np.log(WIDTHS))))
+    least, most = (math.log(width) for width in WIDTHS)
+    wide = math.exp(rng.uniform(least, most))
     widths = rng.uniform(-0.1, 0.8), wide, wide
     strengths = 1.0, *(rng.uniform(0.1, 0.9, 2) * (not grey))
     planes = [_grain(shape, float(w), rng) * np.float32(s)
@@ -139,10 +144,10 @@ def _noise(clean: Array, level: float, rng: np.random.Generator, grey: bool) -> 
         planes = [p + share * np.float32(s) * _grain(shape, coarse, rng)
                   for p, s in zip(planes, strengths, strict=True)]  # fmt: skip
     noise: Array = np.einsum("pc,pyx->cyx", OPPONENT, np.stack(planes))
-    luma = clean.mean(0)
-    curve = np.exp(0.15 * rng.standard_normal(KNOTS))
-    by_light = np.interp(luma, np.linspace(0, 1, KNOTS), curve).astype(np.float32)
-    noise = noise * by_light
+    luma: Array = clean.mean(0)
+    places: list[float] = np.linspace(0, 1, KNOTS).tolist()
+    curve: list[float] = np.exp(0.15 * rng.standard_normal(KNOTS)).tolist()
+    noise = noise * np.interp(luma, places, curve).astype(np.float32)
     if rng.random() < 0.1:
         noise = _calmed(luma, noise, rng)
     return noise * np.float32(level / max(float(np.sqrt(np.mean(noise**2))), 1e-9))
@@ -177,7 +182,8 @@ def _compressed(stored: Array, quality: int, halved: bool) -> Array:
     _, data = cv2.imencode(
         ".jpg", np.ascontiguousarray(stored.transpose(1, 2, 0)[..., ::-1]), settings
     )
-    return np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR_RGB).transpose(2, 0, 1))
+    found: Any = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB)
+    return np.ascontiguousarray(found.transpose(2, 0, 1))
 
 
 class Finishing(Training):

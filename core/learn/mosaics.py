@@ -10,9 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 
 from core.develop.demosaic import as_f32
 from core.image import Array, Cfa
+from core.learn import evidence
 from core.learn.patches import Patches
 from core.learn.train import EDGE, Training
 from core.ops import sites
@@ -23,6 +26,10 @@ XTRANS = Cfa(((1, 2, 1, 1, 0, 1), (0, 1, 0, 2, 1, 2), (1, 2, 1, 1, 0, 1),
 RIM = 13  # around a patch, for the interpolation
 WIDE = EDGE + 2 * RIM  # a multiple of both periods
 NOISIEST = 75 / 255  # of the square root of white
+EXTRAS = 1 + 3  # besides the colours' noise: that of the measured sample, deviations of the colours
+SAMPLE, TINY = 0.5 / 255, 0.05 / 255  # added to deviations
+SAMPLES, DOUBTS = 0.5, 0.1  # shares of the loss
+DOUBT = 0.05  # of sigma: the least that is believed a priori
 REDDEST = 1.7  # square root of the strongest white balance
 # Of usual sensors: how much of each colour's light the filters of the others let through.
 CROSSTALK = np.linalg.inv([[1.75, -0.60, -0.15], [-0.20, 1.50, -0.30], [0.0, -0.45, 1.45]])
@@ -97,6 +104,26 @@ class Developing(Training):
     """Training on mosaics."""
 
     share = 3 / sites.GUIDES  # one colour at each site
+    extras = EXTRAS
+
+    def loss(
+        self,
+        noisy: torch.Tensor,
+        clean: torch.Tensor,
+        guide: torch.Tensor,
+        sigma: torch.Tensor,
+        parts: torch.Tensor,
+    ) -> torch.Tensor:
+        """See Training.loss: the colours', that of the measured samples, that of the deviations."""
+        noise, own, raw = parts[:, :3], parts[:, 3:4], parts[:, 4:]
+        error = noisy - noise - clean
+        colors = (error / (sigma + self.floor)).square().mean()
+        sites_sigma = F.pixel_shuffle(guide, sites.CELL)  # 0 where a colour was not measured
+        here = (sites_sigma > 0).float()
+        left = (noisy - own - clean) / (sites_sigma + SAMPLE)
+        samples = (here * left).square().sum() / here.sum().clamp_min(1)
+        told = evidence.loss(error, raw.abs() + TINY, DOUBT * sigma + TINY)
+        return colors + SAMPLES * samples + DOUBTS * (told / (sigma + self.floor)).mean()
 
     def pairs(self, pictures: Sequence[Array]) -> Mosaics:
         """See Training.pairs."""

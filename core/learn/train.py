@@ -101,7 +101,7 @@ class Training:
         )
         with torch.autocast(torch.device(self.device).type, self._type, self._type is not None):
             parts = self.net.parts(noisy, guide)
-        loss = self.loss(noisy, clean, guide, sigma, parts)
+        loss: Any = self.loss(noisy, clean, guide, sigma, parts)
         self._optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)

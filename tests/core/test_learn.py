@@ -218,7 +218,7 @@ def tensors() -> dict[str, Array]:
     return {
         "a.weight": rng.normal(size=(3, 2, 3, 3)).astype(np.float16),
         "b": np.arange(5, dtype=np.int64),
-        "c": np.float32([[1.5]]),
+        "c": np.array([[1.5]], np.float32),
     }
 
 

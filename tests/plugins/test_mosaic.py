@@ -19,9 +19,10 @@ from core.noise.model import PoissonGaussian
 from core.noise.simulate import mosaic, sensor
 from core.ops.unet import Shape
 from core.recipe import Recipe, Step
+from core.render import Renderer, Tile
 from core.show import ShowAfter, Shown
 from core.tiles import Region
-from plugins.methods.mosaic import CARD, NAME, REACH, Developed
+from plugins.methods.mosaic import CARD, LAYERS, NAME, REACH, Developed
 
 GAIN, READ, BLACK, WHITE = 20.0, 40.0, 600.0, 15520.0
 NOISE = PoissonGaussian((GAIN,) * 3, (READ,) * 3)
@@ -104,6 +105,30 @@ def test_clipped_stays_clipped_in_all_colours_that_are() -> None:
     camera[:, 20:50, 30:60] = 1.2
     found = np.asarray(result(image(camera, RGGB), True).pixels)
     assert (found[:, 26:44, 36:54] >= WHITE - BLACK).all()
+
+
+@pytest.mark.parametrize("cfa", [RGGB, XTRANS], ids=["bayer", "xtrans"])
+def test_it_says_how_far_it_may_be_off(cfa: Cfa) -> None:
+    """A layer that the window offers: as large as the errors are, and where they are."""
+    camera = scene()
+    given, recipe = image(camera, cfa), Recipe((Step(Developed()),))
+    work = Renderer(given, NOISE, recipe, desk())
+    (tile,) = (each for each in work.tiles(Region.whole(72, 96)) if isinstance(each, Tile))
+    assert tuple(tile.layers) == LAYERS[1:]
+    told = tile.layers["uncertainty"]
+    assert (told > 0).all()
+    colors = np.stack([tile.layers[name] for name in LAYERS[1:4]])
+    error = np.sqrt(np.square(colors - camera * (WHITE - BLACK)).mean(0))
+    assert 0.6 < rms(error) / rms(told) < 1.6
+    sure = told < np.median(told)
+    assert rms(error[sure]) < 0.6 * rms(error[~sure])
+    *_, shown = (
+        each
+        for each in ShowAfter(given, NOISE, recipe, Region.whole(72, 96), 1, Look(),
+                              layer="uncertainty")(desk(), lambda: False)
+        if isinstance(each, Shown)
+    )  # fmt: skip
+    assert "uncertainty" in shown.names and shown.look is not None
 
 
 def test_no_strength_leaves_the_mosaic_alone() -> None:

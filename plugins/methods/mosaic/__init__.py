@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 REACH = 48 + 12  # pixels: the network's, and the interpolation's
 EIGHT = 8  # pixels: the network works on multiples
 NAME = "mosaic"
+LAYERS = "image", "red", "green", "blue", "uncertainty"
 GREY = 0.2  # of white: where the three colours of something grey are to be alike
 LIMIT = 5.0  # standard deviations, see core.ops.unet
+WITHIN = 0.5  # of the noise: as far as a sample may follow its colour, which has no fringes
 NEAR = 0.1  # of the noise: as far as interpolating between clipped sites may miss them
 CARD = read(Path(__file__).parent)
 
@@ -78,7 +80,9 @@ class Developed(Method):
         return Ready(net, cfa, packing(cfa), grey, white)
 
     def run(self, tile: Planes, state: Ready | None, ctx: Context) -> Planes | Mapping[str, Planes]:
-        """See Method.run; further layers: red, green and blue of every pixel, in stored units."""
+        """See Method.run; further layers, in stored units: red, green and blue of every pixel, and
+        how far they may be from the truth (a standard deviation, root mean square of the three).
+        """
         import torch
 
         if state is None or ctx.noise is None:
@@ -88,7 +92,7 @@ class Developed(Method):
         even = [curves[color].forward(given[:, p]) for p, color in enumerate(state.packing.planes)]
         mosaics = state.packing.unpack(torch.stack(even, 1))[:, 0].cpu().numpy()
         signals = state.packing.unpack(given)[:, 0].cpu().numpy()
-        layers: dict[str, list[Any]] = {name: [] for name in ("image", "red", "green", "blue")}
+        layers: dict[str, list[Any]] = {name: [] for name in LAYERS}
         for mosaic, signal in zip(mosaics, signals, strict=True):
             found = self._clean(mosaic, signal, state, curves, given.device, ctx)
             for each, made in zip(layers.values(), found, strict=True):
@@ -103,7 +107,7 @@ class Developed(Method):
         self, mosaic: Array, signal: Array, state: Ready, curves: list[Curve], device: Any,
         ctx: Context,
     ) -> list[Any]:  # fmt: skip
-        """Of a mosaic with noise of 1: the mosaic and three colours as signal, (H, W) tensors."""
+        """Of a mosaic with noise of 1: LAYERS as signal, (H, W) tensors."""
         import torch
 
         from core.ops import sites
@@ -115,11 +119,18 @@ class Developed(Method):
         guide = sites.guide(cfa, [self.strength * float(g) for g in gains], *mosaic.shape)
         x, sigma = (torch.as_tensor(each)[None].to(device) for each in (base, guide))
         with torch.inference_mode():
-            noise = state.net.noise(x, sigma, ctx.check)[0].cpu().numpy()
+            parts = state.net.parts(x, sigma, ctx.check)[0].cpu().numpy()
+        noise, sample, doubt = parts[:3], parts[3], np.abs(parts[4:])
         limit = LIMIT * self.strength
-        own = mosaic - (sites.measured(noise, cfa) / gain).clip(-limit, limit)
-        colors = torch.as_tensor((base - noise) / gains[:, None, None])
+        own = mosaic - (sample / gain).clip(-limit, limit)
+        near = WITHIN * self.strength
+        own += ((sample - sites.measured(noise, cfa)) / gain).clip(-near, near)
+        colors, doubts = (torch.as_tensor(each / gains[:, None, None])
+                          for each in (base - noise, doubt))  # fmt: skip
         made = [curve.inverse(plane) for curve, plane in zip(curves, colors, strict=True)]
+        ends = [curve.inverse(plane + side * wide) for side in (1, -1)
+                for curve, plane, wide in zip(curves, colors, doubts, strict=True)]  # fmt: skip
+        apart = torch.stack(ends[:3]) - torch.stack(ends[3:])
         image, where = torch.as_tensor(signal).clone(), torch.as_tensor(cfa.colors(*mosaic.shape))
         for color, curve in enumerate(curves):
             here = where == color
@@ -127,7 +138,7 @@ class Developed(Method):
             top = min(state.white, 1e30)
             clipped = torch.as_tensor(base[color] >= gains[color] * at(curve, top) - NEAR)
             made[color] = torch.where(clipped, made[color].clamp_min(top), made[color])
-        return [image, *made]
+        return [image, *made, (apart / 2).square().mean(0).sqrt()]
 
 
 def at(curve: Curve, signal: float) -> float:

@@ -1,6 +1,6 @@
 """Train the network of this method from a folder of photographs:
 
-    python -m plugins.methods.mosaic.train FOLDER --samples 200000 --seed 0 --out mosaic.ckpt \\
+    python -m plugins.methods.mosaic.train FOLDER --samples 176000 --rate 1.5e-3 --out m.ckpt \\
         [--grow plugins/methods/unet/rgb.safetensors] [--ship mosaic] [--skip cc_by_sa_ ...]
 
 Stopped (Ctrl+C) and called again with the same --out it goes on where it was. See
