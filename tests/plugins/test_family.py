@@ -40,7 +40,9 @@ def decibels(found: Array, truth: Array) -> float:
 @pytest.mark.parametrize(("name", "more"), [("otvca", 2.7), ("wsrrr", 2.6), ("hyres", 1.6)])
 def test_ahead_of_the_true_subspace_on_all_noises(clean: Array, name: str, more: float) -> None:
     method = load().methods[name]()
-    for kind, extra in (("iid", 0.0), ("noniid", 0.0), ("mixed", 1.0)):
+    found, noisy = clean, clean
+    harder: dict[spectral.NoiseKind, float] = {"iid": 0.0, "noniid": 0.0, "mixed": 1.0}
+    for kind, extra in harder.items():
         noisy, sigmas = spectral.noisy(clean, kind, 2)
         flat = (noisy.reshape(BANDS, -1) / sigmas[:, None]).astype(float)
         true = np.linalg.svd(clean.reshape(BANDS, -1).astype(float), full_matrices=False)[0][:, :6]
