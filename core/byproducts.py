@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Literal
+from dataclasses import dataclass, replace
+from math import ceil, log2
+from typing import Any, Literal
 
 import numpy as np
 
-from core.image import Array, Image
+from core.format import Output
+from core.image import Array, Image, Levels, Pixels
 from core.lazy import slabs
 from core.noise.model import Noise
+from core.registry import Registry
 from core.spill import scratch
 from core.tiles import Region
 
 What = Literal["residual", "noise"]
+ZERO, REACH = 32768, 32000  # the stored number of zero; how far the others lie from it, at most
 TITLES: dict[What, str] = {"residual": "what was removed", "noise": "noise map"}
 
 
@@ -38,6 +42,60 @@ def noise_map(before: Image, after: Image, noise: Noise, room: int) -> Image:
         place = region.index(before.axes)
         out[place] = sigma_of(before, noise, region, np.asarray(after.pixels[place]))
     return _like(before, out, "noise")
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Numbers as multiples of `step` around ZERO, uint16; no number becomes zero."""
+
+    pixels: Pixels
+    step: float
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the pixels."""
+        return self.pixels.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the file."""
+        return np.dtype(np.uint16)
+
+    def __getitem__(self, key: Any, /) -> Array:
+        values = np.nan_to_num(np.asarray(self.pixels[key], np.float64) / self.step)
+        return (np.rint(np.clip(values, -REACH, REACH)) + ZERO).astype(np.uint16)
+
+
+def counted(image: Image) -> Counted:
+    """A by-product's pixels as a file of 16 bits holds them: the step is a power of two."""
+    parts = (np.nan_to_num(image.pixels[part]) for part in slabs(image.pixels))
+    most = max(float(np.max(np.abs(part))) for part in parts)
+    return Counted(image.pixels, 2.0 ** ceil(log2(max(most, 1e-30) / REACH)))
+
+
+def as_picture(made: Image) -> tuple[Image, dict[str, float]]:
+    """A by-product for formats that hold nothing but pictures, and what to note: zero and step.
+
+    value = (stored - zero) * step, in stored numbers of the source.
+    """
+    stored = counted(made)
+    picture = replace(made, pixels=stored[...], kind="display", levels=Levels(white=65535.0))
+    return picture, {"zero": float(ZERO), "step": stored.step}
+
+
+def pictures(registry: Registry, source: Image) -> list[str]:
+    """Suffixes of formats that hold a by-product as a picture of 16 bits, and exactly."""
+    if source.kind != "display" or source.stack:
+        return []
+    probe = replace(source, pixels=np.zeros((1,) * len(source.axes), np.uint16))
+    probe = replace(probe, levels=Levels(white=65535.0), coords={}, meta={})
+    return [
+        suffix
+        for one in registry.formats
+        if "display" in one.takes and not one.tolerance
+        for suffix in one.writes
+        if one.stored(probe, Output()).dtype == np.uint16
+    ]
 
 
 def sigma_of(image: Image, noise: Noise, region: Region, stored: Array) -> Array:

@@ -144,7 +144,10 @@ class ComputeAhead:
 
 @dataclass(frozen=True, eq=False)
 class Column:
-    """A line in one frame, from its first to its last pixel, 0..1 of what the store holds."""
+    """A line in one frame, from its first to its last pixel, 0..1 of what the store holds.
+
+    (points, channels): one channel, or red, green and blue where the clip is coloured.
+    """
 
     at: int
     before: F64
@@ -185,18 +188,17 @@ class FollowLine:
 
 
 def along(store: Array, area: Region, line: tuple[float, float, float, float]) -> F64:
-    """Values of a store at every pixel's length of a line, linear in between, 0..1."""
+    """Values (points, channels) of a store at every pixel's length of a line, linear, 0..1."""
     y0, x0, y1, x1 = line
     count = max(round(float(np.hypot(y1 - y0, x1 - x0))) + 1, 2)
     y = np.clip(np.linspace(y0, y1, count) - area.y0, 0, store.shape[0] - 1.001)
     x = np.clip(np.linspace(x0, x1, count) - area.x0, 0, store.shape[1] - 1.001)
     row, column = y.astype(np.intp), x.astype(np.intp)
-    v, u = y - row, x - column
-    plane = store.mean(-1) if store.shape[-1] > 1 else store[..., 0].astype(np.float64)
+    v, u = (y - row)[:, None], (x - column)[:, None]
     down = np.minimum(row + 1, store.shape[0] - 1)
     right = np.minimum(column + 1, store.shape[1] - 1)
-    upper = plane[row, column] * (1 - u) + plane[row, right] * u
-    lower = plane[down, column] * (1 - u) + plane[down, right] * u
+    upper = store[row, column] * (1 - u) + store[row, right] * u
+    lower = store[down, column] * (1 - u) + store[down, right] * u
     return np.asarray((upper * (1 - v) + lower * v - PEDESTAL) / (65535 - PEDESTAL), np.float64)
 
 

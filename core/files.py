@@ -251,7 +251,7 @@ def find_writer(registry: Registry, path: Path, image: Image) -> Format:
         others = {name for found in registry.formats if image.kind in found.takes
                   for name in found.writes}  # fmt: skip
         hint = f"choose one of {', '.join(sorted(others))}" if others else "no format takes it"
-        raise UnwritableFile(f"{suffix} files cannot hold a {image.kind} image: {hint}.")
+        raise UnwritableFile(f"{suffix} files cannot hold such pixels ({image.kind}): {hint}.")
     known = ", ".join(sorted({name for found in registry.formats for name in found.writes}))
     raise UnwritableFile(f"{path.name} has no suffix that can be written: choose one of {known}.")
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 
-from core.byproducts import What, noise_map, residual
+from core.byproducts import What, as_picture, noise_map, pictures, residual
 from core.children import MethodCrashed
 from core.choose import choose
 from core.desk import Desk
@@ -287,7 +287,13 @@ class Export:
             made = residual(self.image, result, desk.room)
         else:
             made = noise_map(self.image, result, self.noise, desk.room)
-        output = replace(self.output, note={"recipe": to_json(self.recipe, self.noise)})
+        note: dict[str, Any] = {"recipe": to_json(self.recipe, self.noise)}
+        suffix, formats = suffix_of(Path(path)).lower(), desk.registry.formats
+        takes = {kind for one in formats if suffix in one.writes for kind in one.takes}
+        if made.kind not in takes and suffix in pictures(desk.registry, self.image):
+            made, told = as_picture(made)
+            note["byproduct"] = {"what": what, **told}
+        output = replace(self.output, bits=16, note=note)
         return save_image(desk.registry, Path(path), made, made, output, cancelled)
 
     def _developed(self, result: Image) -> Image:

@@ -10,7 +10,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QFileDialog, QWidget
 
-from core.byproducts import product_kind
+from core.byproducts import pictures, product_kind
 from core.develop import levels
 from core.folders import find_folder_format, on_disk
 from core.format import UnreadableFile, suffix_of
@@ -160,6 +160,7 @@ class Documents(QObject):
         start = source.with_name(f"{source.name.removesuffix(old)}-sordino{suffix}")
         time = self._bridge.rates.words(d.recipe, d.image.megapixels)
         plain = writable(self.registry, d.image, product_kind(d.image))
+        plain = sorted({*plain, *pictures(self.registry, d.image)})
         dialog = ExportDialog(self._window, d.image, found, start, time, plain)
         if dialog.exec():
             self._bridge.export(dialog.path, dialog.output, dialog.byproduct)

@@ -102,7 +102,7 @@ class OverTime(QObject):
         super().__init__(strip)
         self._session, self._bridge, self._strip = session, bridge, strip
         self._job: Job | None = None
-        self._before = self._after = np.zeros((0, 0), np.float32)  # (points, frames), 0..1
+        self._before = self._after = np.zeros((0, 0, 1), np.float32)  # points, frames, channels
         self._rest, self._soon = timer(REST, self._ask), timer(SHOW, self._paint)
         session.changed.connect(self._on_change)
         strip.frameWanted.connect(self._go)
@@ -121,13 +121,13 @@ class OverTime(QObject):
         state = self._session.state
         d, line = state.document, state.view.line
         if self._bridge.closed or d is None or line is None or not moves(d.image):
-            self._before = self._after = np.zeros((0, 0), np.float32)
+            self._before = self._after = np.zeros((0, 0, 1), np.float32)
             self._strip.set_pictures(None, None)
             return
         stack, count = d.image.stack, d.image.pixels.shape[d.image.axes.index("t")]
         frames = tuple((at, state.view.front_at(stack, "t", at)) for at in range(count))
         seen = Seen(d.image, d.noise, d.recipe, d.look, state.view.visible, 1)
-        self._before = self._after = np.zeros((0, count), np.float32)
+        self._before = self._after = np.zeros((0, count, 1), np.float32)
         work = FollowLine(seen, line, frames)
         self._job = self._bridge.run(work, "over time", 7, self._hear)
 
@@ -139,7 +139,8 @@ class OverTime(QObject):
         elif isinstance(event.value, Column):
             column = event.value
             if not self._before.size:
-                shape = len(column.before), self._before.shape[1]
+                points, channels = column.before.shape
+                shape = points, self._before.shape[1], channels
                 self._before, self._after = (np.full(shape, np.nan, np.float32) for _ in "ab")
             self._before[:, column.at] = column.before
             if column.after is not None:
@@ -170,12 +171,17 @@ def moves(image: Image) -> bool:
 
 
 def _picture(values: Array, d: Document) -> Array:
-    """Values 0..1 of the store as the screen shows them; dark grey where none has come yet."""
-    missing = np.isnan(values)
+    """Values 0..1 (points, frames, 1 or 3) of the store as the screen shows them.
+
+    Dark grey where none has come yet.
+    """
+    missing = np.isnan(values[..., 0])
     store = np.nan_to_num(values) * (65535 - PEDESTAL) + PEDESTAL
     store = np.clip(store, 0, 65535).astype(np.uint16)
     look: Look = d.look
-    rgb: Any = to_screen(np.ascontiguousarray(np.repeat(store[..., None], 3, -1)), d.image, look)
+    rgb: Any = to_screen(
+        np.ascontiguousarray(np.broadcast_to(store, (*missing.shape, 3))), d.image, look
+    )
     rgb = np.asarray(rgb)[..., :3].copy()
     rgb[missing] = 40
     return rgb

@@ -22,6 +22,7 @@ from core.ops.median import median
 from core.spectra import RIDGE, band_noise, moments
 from core.tiles import Region
 
+SYMBOLS = {"nanometers": "nm", "nanometer": "nm", "micrometers": "µm", "um": "µm"}
 SAMPLES = 12_000_000  # looked at
 ENOUGH = 20_000  # pixels for a covariance, or 100 a band
 ROWS = 8  # together, so that neighbours can be compared
@@ -214,12 +215,18 @@ def _verdict(share: float, sigma: float, step: float, alike: float) -> tuple[str
     return GOOD, "The other bands foretell this one, and what is left is white."
 
 
+def _unit(image: Image) -> str:
+    """Of the wavelengths, by its symbol."""
+    told = str(dict(image.coords.get("units", {})).get("b", ""))
+    return SYMBOLS.get(told.lower(), told)
+
+
 def _names(image: Image, bands: int) -> list[str]:
     """Wavelengths with their unit, where they are known, else numbers."""
     waves = image.coords.get("b")
     if waves is None or len(waves) != bands:
         return [f"band {band + 1}" for band in range(bands)]
-    unit = dict(image.coords.get("units", {})).get("b", "")
+    unit = _unit(image)
     return [f"{float(wave):g} {unit}".strip() for wave in waves]
 
 
@@ -272,7 +279,7 @@ def _chart(image: Image, sigma: F64) -> Chart:
     if waves is None or len(waves) != len(sigma):
         x, across = ("Band", ""), np.arange(1.0, len(sigma) + 1)
     else:
-        x = ("Wavelength", str(dict(image.coords.get("units", {})).get("b", "")))
+        x = ("Wavelength", _unit(image))
         across = np.asarray(waves, np.float64)
     points = tuple(zip(across.tolist(), sigma.tolist(), strict=True))
     return Chart("Noise of each band", x, ("Sigma", ""), points, points)

@@ -9,8 +9,9 @@ Peak is the resident memory of the largest process; maps of files count as far a
 Linux only: it reads /proc.
 
 The readers are those that napari and 3D Slicer open such files with, without the programs around:
-tifffile and imageio (napari's own), nibabel and pydicom (its plugins'), ITK (Slicer's, as
-SimpleITK), pynrrd and spectral. What is not installed here runs by the Python named with --peers.
+tifffile and imageio (napari's own; *napari* is its reader around them), nibabel and pydicom (its
+plugins'; *napari-nifti* is one of them), ITK (Slicer's, as SimpleITK), pynrrd and spectral. What is
+not installed here runs by the Python named with --peers.
 """
 
 from __future__ import annotations
@@ -59,6 +60,15 @@ READERS = {
         "files.sort(key=lambda one: float(one.ImagePositionPatient[2]))\n"
         "volume = np.stack([one.pixel_array for one in files])\nshown = volume[middle]",
     ),
+    "napari": (
+        "from napari_builtins.io import napari_get_reader",
+        "shown = napari_get_reader(path)(path)[0][0][middle]",
+    ),
+    "napari-nifti": (
+        "from napari_nifti._reader import napari_get_reader",
+        "shown = napari_get_reader(path)(path)[0][0]\n"
+        "shown = shown[middle] if len(shown) < 512 else shown[..., middle]",
+    ),
     "pynrrd": ("import nrrd", "shown = nrrd.read(path)[0][..., middle].T"),
     "tifffile": ("import tifffile", "shown = tifffile.imread(path)[middle]"),
     "imageio": ("import imageio.v3 as iio", "shown = iio.imread(path)[middle]"),
@@ -69,10 +79,10 @@ READERS = {
 }
 CASES = {  # what others read it
     "ct": ("DICOM series", ("SimpleITK", "pydicom")),
-    "v.nii": ("NIfTI", ("nibabel", "SimpleITK")),
-    "v.nii.gz": ("NIfTI, gzip", ("nibabel", "SimpleITK")),
+    "v.nii": ("NIfTI", ("nibabel", "napari-nifti", "SimpleITK")),
+    "v.nii.gz": ("NIfTI, gzip", ("nibabel", "napari-nifti", "SimpleITK")),
     "v.nrrd": ("NRRD, gzip", ("pynrrd", "SimpleITK")),
-    "v.tif": ("TIFF stack", ("tifffile", "imageio", "SimpleITK")),
+    "v.tif": ("TIFF stack", ("tifffile", "imageio", "napari", "SimpleITK")),
     "cube.hdr": ("ENVI, 1.2 GB", ("spectral",)),
 }
 

@@ -7,6 +7,15 @@ import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 
+from core.clip import FollowLine, Seen
+from core.desk import Desk
+from core.develop import Look
+from core.develop import settle as settled
+from core.image import Image, Levels
+from core.recipe import Recipe
+from core.tiles import Region
+from gui.over_time import _picture
+from gui.session import Document
 from tests.gui.test_clips import COUNT, at, clip  # noqa: F401  (a fixture)
 
 LEFT, RIGHT = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton
@@ -47,6 +56,25 @@ def test_a_line_is_followed_over_time_and_leads_to_its_frames(clip, qtbot, settl
     clip.viewer.clear_marks()
     qtbot.waitUntil(lambda: not strip.shown, timeout=10_000)
     settle(clip)
+
+
+def test_a_line_of_a_coloured_clip_is_coloured():
+    """Red grows from frame to frame, blue along the line, green is not there."""
+    pixels = np.zeros((4, 3, 20, 30), np.uint8)
+    pixels[:, 0] = (np.arange(4) * 60 + 20)[:, None, None]
+    pixels[:, 2] = np.arange(30) * 8
+    image = Image(pixels, "tcyx", "display", Levels(white=255.0))
+    look = settled(image, Look())
+    seen = Seen(image, None, Recipe(), look, Region.whole(20, 30), 1)
+    frames = tuple((at, ((at, at + 1),)) for at in range(4))
+    columns = list(FollowLine(seen, (10.0, 2.0, 10.0, 27.0), frames)(Desk(), lambda: False))
+    strip = np.stack([one.before for one in columns], axis=1).astype(np.float32)
+    assert strip.shape == (26, 4, 3)
+    shown = _picture(strip, Document(image, look=look)).astype(int)
+    assert shown.shape == (26, 4, 3)
+    assert np.abs(shown[:, :, 0] - (np.arange(4) * 60 + 20)).max() <= 2
+    assert np.abs(shown[:, :, 2] - (np.arange(2, 28) * 8)[:, None]).max() <= 2
+    assert shown[:, :, 1].max() <= 2
 
 
 def test_speckle_of_two_areas(clip, qtbot, settle):  # noqa: F811

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
@@ -10,9 +12,13 @@ import pytest
 
 from core.byproducts import noise_map
 from core.cli import main
+from core.desk import Desk
 from core.files import open_image
-from core.image import Cfa, Image
+from core.format import UnwritableFile
+from core.image import Cfa, Image, Levels
+from core.job import Export, denoised
 from core.noise.model import PoissonGaussian, Sliced
+from core.recipe import Recipe, Step
 from tests.plugins.dicoms import REGISTRY, itk, series, values
 
 
@@ -63,6 +69,42 @@ def test_a_map_follows_slices_and_colours_of_a_mosaic() -> None:
     found = noise_map(raw, raw, noise, 1 << 20)
     assert found.pixels[:2, :2].tolist() == [[1.0, 2.0], [2.0, 3.0]]
     assert found.kind == "array"
+
+
+GREY, RGB = ((24, 30), "yx"), ((3, 24, 30), "cyx")
+FLOAT, COUNTED, REFUSED = "floats", "16 bits around 32768", "refused"
+TABLE = (  # of a picture of 8 bits: what a file of what was removed holds
+    (".tif", RGB, FLOAT), (".npy", RGB, FLOAT), (".nrrd", RGB, FLOAT), (".mha", RGB, FLOAT),
+    (".png", RGB, COUNTED), (".png", GREY, COUNTED), (".nii", GREY, FLOAT),
+    (".nii", RGB, REFUSED), (".jpg", RGB, REFUSED), (".dcm", RGB, REFUSED), (".dcm", GREY, REFUSED),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("suffix", "shape", "outcome"), TABLE)
+def test_a_picture(suffix: str, shape: tuple[Any, str], outcome: str, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(2).integers(20, 230, shape[0]).astype(np.uint8)
+    image = Image(pixels, shape[1], "display", Levels(white=255.0))
+    noise, step = PoissonGaussian((0.0,) * 3, (7.0,) * 3), Step(REGISTRY.methods["fast"]())
+    paths = [(what, str(tmp_path / f"{what}{suffix}")) for what in ("residual", "noise")]
+    work = Export(image, noise, Recipe((step,)), "", byproducts=tuple(paths))
+    if outcome == REFUSED:
+        with pytest.raises(UnwritableFile, match="choose") as told:
+            list(work(Desk(), lambda: False))
+        assert ".part-" not in str(told.value)
+        assert not list(tmp_path.iterdir())
+        return
+    *_, after = denoised(image, noise, Recipe((step,)), Desk(), lambda: False)
+    list(work(Desk(), lambda: False))
+    wanted = pixels - after.pixels, np.full(shape[0], 7.0)
+    for (what, path), truth in zip(paths, wanted, strict=True):
+        found = open_image(REGISTRY, Path(path))
+        values = np.asarray(found.pixels[...], float)
+        assert found.pixels.dtype == (np.uint16 if outcome == COUNTED else np.float32)
+        if outcome == COUNTED:
+            said = json.loads(found.meta["text"]["Sordino"])["byproduct"]
+            assert (said["what"], said["zero"]) == (what, 32768)
+            values = (values - said["zero"]) * said["step"]
+        assert np.abs(values - truth).max() < 0.01
 
 
 def test_one_file_at_a_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,55 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from math import ceil, log2
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.byproducts import TITLES
-from core.image import Array, Image, Pixels
-from core.lazy import slabs
+from core.byproducts import TITLES, ZERO, Counted
+from core.image import Image
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-ZERO, REACH = 32768, 32000  # the stored number of zero; how far the others lie from it, at most
 STALE = (
     "PixelPaddingValue", "PixelPaddingRangeLimit", "SmallestImagePixelValue",
     "LargestImagePixelValue", "VOILUTSequence", "ModalityLUTSequence", "VOILUTFunction",
     "WindowCenterWidthExplanation", "RedPaletteColorLookupTableDescriptor",
 )  # fmt: skip
 TRANSFORMS, WINDOWS = "PixelValueTransformationSequence", "FrameVOILUTSequence"
-
-
-@dataclass(frozen=True)
-class Counted:
-    """Numbers as multiples of `step` around ZERO, uint16; no number becomes zero."""
-
-    pixels: Pixels
-    step: float
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Of the pixels."""
-        return self.pixels.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Of the file."""
-        return np.dtype(np.uint16)
-
-    def __getitem__(self, key: Any, /) -> Array:
-        values = np.nan_to_num(np.asarray(self.pixels[key], np.float64) / self.step)
-        return (np.rint(np.clip(values, -REACH, REACH)) + ZERO).astype(np.uint16)
-
-
-def counted(image: Image) -> Counted:
-    """A by-product's pixels as a file holds them: the step is a power of two."""
-    parts = (np.nan_to_num(image.pixels[part]) for part in slabs(image.pixels))
-    most = max(float(np.max(np.abs(part))) for part in parts)
-    return Counted(image.pixels, 2.0 ** ceil(log2(max(most, 1e-30) / REACH)))
 
 
 def describe(data: Dataset, image: Image, stored: Counted) -> None:

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core import __version__
+from core.byproducts import Counted, counted
 from core.format import Output, Rounded, UnwritableFile
 from core.image import Array, Image, Pixels
 from plugins.formats.dicom.about import IDENTIFIERS, KEPT_WHEN_STRIPPED
 from plugins.formats.dicom.head import BIG, EXPLICIT, parse, text
-from plugins.formats.dicom.products import Counted, counted, describe
+from plugins.formats.dicom.products import describe
 
 if TYPE_CHECKING:
     from pydicom import Dataset

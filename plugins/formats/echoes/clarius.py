@@ -106,7 +106,7 @@ def write(path: Path, image: Image, pixels: Pixels, source: Image) -> None:
     fits = order in ("txy", "txyc") or (own and order in ("txyq", "txyqc"))
     if sorted(order) != sorted(image.axes) or size is None or not fits:
         raise UnwritableFile(
-            f"{path.name} can hold frames of lines, 8 or 16 bits, only: choose .npy or .h5."
+            f"{path.suffix} files can hold frames of lines, 8 or 16 bits, only: choose .npy or .h5."
         )
     at = [image.axes.index(letter) for letter in order]
     sizes = {letter: pixels.shape[image.axes.index(letter)] for letter in order}

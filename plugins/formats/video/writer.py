@@ -84,7 +84,7 @@ def _check(path: Path, image: Image, suffix: str) -> None:
     deep = kind == np.uint16 and colours == 1 and suffix in (".avi", ".mkv")
     if kind != np.uint8 and not deep:
         raise UnwritableFile(
-            f"{name} cannot hold {kind} samples: choose .npy, or .mkv for grey of 16 bits."
+            f"{suffix} clips cannot hold {kind} samples: choose .npy, or .mkv for grey of 16 bits."
         )
     odd = image.height % 2 or image.width % 2
     if odd and (suffix != ".avi" or deep):
