@@ -34,7 +34,10 @@ class Output:
 
 
 class Format:
-    """Subclass in plugins/formats = a file format. No state: all methods are pure or static."""
+    """Subclass in plugins/formats = a file format.
+
+    No state, but for what `header` found, from which the `read` of the same file may go on.
+    """
 
     title: ClassVar[str] = ""
     suffixes: ClassVar[tuple[str, ...]] = ()  # lower case, with the dot

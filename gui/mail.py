@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from queue import SimpleQueue
 
 from PySide6.QtCore import QCoreApplication, QEvent, QObject, QTimer
 
 from core.engine import Event
+
+TURN = 0.008  # seconds
 
 
 class Mail(QObject):
@@ -39,10 +42,13 @@ class Mail(QObject):
         return True
 
     def take(self) -> None:
-        """At most one piece of picture: then the event loop has its turn (paint, mouse, keys)."""
-        shown = False
+        """At most one piece of picture: then the event loop has its turn (paint, mouse, keys).
+
+        So it has after some milliseconds: workers may post faster than the window can listen.
+        """
+        shown, end = False, time.perf_counter() + TURN
         try:
-            while not shown and not self._waiting.empty():
+            while not shown and not self._waiting.empty() and time.perf_counter() < end:
                 shown = self._deliver(self._waiting.get_nowait())
         finally:
             if not self._waiting.empty() and not self.closed:

@@ -251,6 +251,7 @@ class Window(QMainWindow):
     def closeEvent(self, event: QCloseEvent) -> None:
         if self.furnished:
             self.documents.remember()
+            self.hide()  # its threads end with what they are at, which may take a moment
             self.bridge.close()
             self.linked.remove(self)
         super().closeEvent(event)

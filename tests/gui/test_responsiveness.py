@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 import threading
+import time
 
 import numpy as np
 from PySide6.QtCore import QCoreApplication
@@ -159,3 +160,13 @@ def test_no_level_is_resampled_again_for_stale_pixels_that_are_not_there(viewer,
     monkeypatch.setattr(layers, "_resample", lambda *a: (seen.append(1), inner(*a))[1])
     viewer._layers.draw(("before",), 1, frame)
     assert len(seen) == 2  # pixels and their mask, once
+
+
+def test_the_event_loop_has_its_turn_while_workers_post(qtbot):
+    heard = []
+    mail = Mail(lambda event: time.sleep(0.001) or bool(heard.append(event)))
+    for number in range(300):
+        mail._waiting.put(number)
+    mail.take()
+    assert 0 < len(heard) < 300
+    qtbot.waitUntil(lambda: heard == list(range(300)), timeout=30_000)

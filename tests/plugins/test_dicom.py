@@ -8,10 +8,13 @@ import numpy as np
 import pydicom
 import pytest
 
+import plugins.formats.dicom.series
 from core.cli import main
 from core.develop import Look, settle
 from core.files import open_image, read_header, save_image
 from core.format import Output, UnreadableFile
+from plugins.formats.dicom import Dicom
+from plugins.formats.dicom.series import Series, find
 from tests.plugins.dicoms import (
     REGISTRY,
     enhanced,
@@ -188,3 +191,22 @@ def test_strip_empties_who_it_is(folder: Path, tmp_path: Path) -> None:
         assert not data.PatientName
         assert not data.InstitutionName
         assert data.PixelSpacing == [0.5, 0.75]
+
+
+def test_files_are_looked_at_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `header` found is what `read` goes on from, of the same folder only, and once."""
+    looked: list[Path] = []
+
+    def looking(path: Path) -> Series:
+        looked.append(path)
+        return find(path)
+
+    monkeypatch.setattr(plugins.formats.dicom.series, "find", looking)
+    reader = Dicom()
+    assert reader.header(folder)["shape"] == list(reader.read(folder).pixels.shape)
+    assert looked == [folder]
+    one = next(folder.iterdir())
+    reader.header(folder)
+    reader.read(one)
+    reader.read(one)
+    assert looked == [folder, folder, one, one]

@@ -31,6 +31,9 @@ class Dicom(Format):
     takes = ("scan", "clip", "display")
     folders = archives = True
 
+    def __init__(self) -> None:
+        self._found: tuple[Path, Series] | None = None  # by `header`, for the `read` that follows
+
     def sniff(self, head: bytes, name: str) -> bool:
         return looks_like(head, name) or zipped(head, name)
 
@@ -40,6 +43,7 @@ class Dicom(Format):
         from plugins.formats.dicom.series import find
 
         series = find(path)
+        self._found = path, series
         shape, order, dtype = shape_of(series)
         _, axes = arrange(np.empty((1,) * len(shape)), order)
         sizes = [shape[order.index(letter)] for letter in axes]
@@ -52,8 +56,9 @@ class Dicom(Format):
         from plugins.formats.dicom.series import find, largest
 
         archive, chosen = packed(path)
+        found, self._found = self._found, None
         if archive is None:
-            return self._image(find(path))
+            return self._image(found[1] if found and found[0] == path else find(path))
         with unpacked(archive) as files:
             return self._image(largest(files, archive.name, chosen))
 
