@@ -68,7 +68,7 @@ def test_a_line_of_a_coloured_clip_is_coloured():
     seen = Seen(image, None, Recipe(), look, Region.whole(20, 30), 1)
     frames = tuple((at, ((at, at + 1),)) for at in range(4))
     columns = list(FollowLine(seen, (10.0, 2.0, 10.0, 27.0), frames)(Desk(), lambda: False))
-    strip = np.stack([one.before for one in columns], axis=1).astype(np.float32)
+    strip = np.stack([one.before for one in columns if one], axis=1).astype(np.float32)
     assert strip.shape == (26, 4, 3)
     shown = _picture(strip, Document(image, look=look)).astype(int)
     assert shown.shape == (26, 4, 3)

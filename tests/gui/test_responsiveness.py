@@ -165,8 +165,9 @@ def test_no_level_is_resampled_again_for_stale_pixels_that_are_not_there(viewer,
 def test_the_event_loop_has_its_turn_while_workers_post(qtbot):
     heard = []
     mail = Mail(lambda event: time.sleep(0.001) or bool(heard.append(event)))
-    for number in range(300):
-        mail._waiting.put(number)
+    posted = [Yielded(Job(LoadMethods(), "", 0, number), None) for number in range(300)]
+    for event in posted:
+        mail._waiting.put(event)
     mail.take()
     assert 0 < len(heard) < 300
-    qtbot.waitUntil(lambda: heard == list(range(300)), timeout=30_000)
+    qtbot.waitUntil(lambda: heard == posted, timeout=30_000)

@@ -10,7 +10,7 @@ import numpy as np
 import pydicom
 import pytest
 
-from core.byproducts import noise_map
+from core.byproducts import What, noise_map
 from core.cli import main
 from core.desk import Desk
 from core.files import open_image
@@ -85,8 +85,11 @@ def test_a_picture(suffix: str, shape: tuple[Any, str], outcome: str, tmp_path: 
     pixels = np.random.default_rng(2).integers(20, 230, shape[0]).astype(np.uint8)
     image = Image(pixels, shape[1], "display", Levels(white=255.0))
     noise, step = PoissonGaussian((0.0,) * 3, (7.0,) * 3), Step(REGISTRY.methods["fast"]())
-    paths = [(what, str(tmp_path / f"{what}{suffix}")) for what in ("residual", "noise")]
-    work = Export(image, noise, Recipe((step,)), "", byproducts=tuple(paths))
+    kinds: tuple[What, ...] = ("residual", "noise")
+    paths: tuple[tuple[What, str], ...] = tuple(
+        (what, str(tmp_path / f"{what}{suffix}")) for what in kinds
+    )
+    work = Export(image, noise, Recipe((step,)), "", byproducts=paths)
     if outcome == REFUSED:
         with pytest.raises(UnwritableFile, match="choose") as told:
             list(work(Desk(), lambda: False))
@@ -94,6 +97,7 @@ def test_a_picture(suffix: str, shape: tuple[Any, str], outcome: str, tmp_path: 
         assert not list(tmp_path.iterdir())
         return
     *_, after = denoised(image, noise, Recipe((step,)), Desk(), lambda: False)
+    assert isinstance(after, Image)
     list(work(Desk(), lambda: False))
     wanted = pixels - after.pixels, np.full(shape[0], 7.0)
     for (what, path), truth in zip(paths, wanted, strict=True):
