@@ -43,6 +43,7 @@ ELSEWHERE = (
     "cancelled",
     "source",
     "say",
+    "series",
 )  # what is no plain value in a Context
 Reply = dict[str, Any]
 Say = Callable[[Reply], None]

@@ -161,7 +161,8 @@ class Context:
     where there is no measurement, and slices that come one at a time along the batch. None: there
     is no image yet. `say` tells the user a sentence about what was prepared.
     `span`, for a method that is `ranged`: between what values nearly all of the image is, in the
-    units of the tile.
+    units of the tile. `series` has a function for each image of the method's series: what `run`
+    would see of a region, if that were the image (mirrored where it reaches outside).
     """
 
     noise: Noise | None = None
@@ -174,6 +175,9 @@ class Context:
     source: Callable[[Region], Array] | None = None
     say: Callable[[str], object] = lambda _: None
     span: tuple[float, float] = (0.0, 1.0)
+    series: Mapping[str, tuple[Callable[[Region], Array], ...]] = field(
+        default_factory=dict[str, Any]
+    )
 
     def check(self) -> None:
         """Call in every long loop. Raises Cancelled."""
@@ -207,6 +211,8 @@ class Method:
     develops: ClassVar[bool] = False  # of a mosaic it also returns "red", "green" and "blue" above
     # black, of every pixel, laid out as the mosaic: what is written where a picture is wanted
     inputs: ClassVar[tuple[str, ...]] = ()  # names of further images that a step must bring
+    series: ClassVar[tuple[str, ...]] = ()  # and names of which it may bring any number, or none:
+    # exposures of one scene... (bundled methods only: a process of its own is not given them)
 
     def __init_subclass__(cls) -> None:
         dataclass(frozen=True, kw_only=True)(cls)  # settings become a frozen, hashable value
@@ -250,6 +256,10 @@ class Method:
         loops. More than the image is returned by name: {"image": ..., "sigma": ...}.
         """
         raise NotImplementedError
+
+    def left(self, noise: Noise, images: int) -> Noise:
+        """The noise that following steps find, of a step with so many further images."""
+        return noise
 
     @classmethod
     def controls(cls) -> tuple[Control, ...]:

@@ -44,7 +44,17 @@ def parser() -> argparse.ArgumentParser:
     run = commands.add_parser("denoise", help="denoise files with a recipe")
     run.add_argument("inputs", nargs="+", metavar="IN")
     run.add_argument("-o", "--output", required=True, metavar="OUT_OR_FOLDER")
-    run.add_argument("--method", default=None, metavar="ID", help="a method, or auto (default)")
+    run.add_argument(
+        "--method", default=None, metavar="ID", help="a method, several as steps (a+b), or auto"
+    )
+    run.add_argument(
+        "--input",
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        dest="further",
+        help="a further image of the step that asks for it; of a series repeatedly",
+    )
     run.add_argument(
         "--budget", default="balanced", choices=list(BUDGETS), help="time that auto may take"
     )
@@ -196,9 +206,13 @@ def make_recipe(args: argparse.Namespace, desk: Desk) -> tuple[Recipe, Noise | P
             raise Usage(f"the recipe {args.recipe} cannot be read") from None
         recipe, noise = parse(text, methods, lambda path: open_file(desk, path))
     if args.method not in (None, "auto"):
-        if args.method not in methods:
-            raise Usage(f"no method {args.method!r}; there are: {', '.join(methods)}, auto")
-        recipe = Recipe((Step(methods[args.method]()),))
+        names = args.method.split("+")
+        for name in names:
+            if name not in methods:
+                raise Usage(f"no method {name!r}; there are: {', '.join(methods)}, auto")
+        recipe = Recipe(tuple(Step(methods[name]()) for name in names))
+    if args.further:
+        recipe = _with_inputs(args.further, recipe, lambda path: open_file(desk, path))
     if args.settings:
         recipe = _with_settings(args.settings, recipe, methods)
     if args.amount is not None:
@@ -208,6 +222,24 @@ def make_recipe(args: argparse.Namespace, desk: Desk) -> tuple[Recipe, Noise | P
     if args.noise != "auto":
         noise = _noise_option(args.noise, lambda path: open_file(desk, path))
     return recipe, noise
+
+
+def _with_inputs(further: list[str], recipe: Recipe, load: Callable[[str], Image]) -> Recipe:
+    """The further images that were named, each for the first step whose method asks for it."""
+    steps, given = list(recipe.steps), dict[str, list[str]]()
+    for text in further:
+        name, equals, path = text.partition("=")
+        if not equals:
+            raise Usage(f"--input takes NAME=FILE, not {text!r}")
+        given.setdefault(name, []).append(path)
+    for name, paths in given.items():
+        asks = [n for n, s in enumerate(steps) if name in (*s.method.inputs, *s.method.series)]
+        if not asks:
+            raise Usage(f"no step asks for an image {name!r}: name its method by --method")
+        if len(paths) > 1 and name not in steps[asks[0]].method.series:
+            raise Usage(f"only one {name} image can be used")
+        steps[asks[0]] = steps[asks[0]].with_series(name, map(load, paths))
+    return Recipe(tuple(steps))
 
 
 def _with_settings(settings: list[str], recipe: Recipe, methods: Any) -> Recipe:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -13,6 +14,7 @@ from core.image import Array, Image, Pixels
 from core.noise.model import Noise
 from core.ops.domain import Domain
 from core.plan import Plan
+from core.recipe import Step
 from core.tiles import Region, cut
 
 PROBE = 64  # pixels of one colour along the edge of the places that span() looks at
@@ -57,6 +59,19 @@ class Part:
                     moved[axis] = slice(span.start - first, span.stop - first)
         rows = slice(rows.start - y, rows.stop - y)
         return self.part[(*moved, rows, slice(cols.start - x, cols.stop - x))]
+
+
+def others(
+    laid: Plan, step: Step, noise: Noise
+) -> dict[str, tuple[Callable[[Region], Array], ...]]:
+    """For each image of the series of a step: what the method would see of it (Context.series)."""
+    return {
+        name: tuple(
+            partial(source, laid, image, noise, lambda _, image=image: image.samples)
+            for image in step.series(name)
+        )
+        for name in laid.method.series
+    }
 
 
 def source(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -24,8 +24,8 @@ class BadRecipe(ValueError):
 class Step:
     """A method with its settings, how much of its result to blend in (0..1), and where.
 
-    `inputs` are the further images that the method names, of the size of the picture. A step that
-    is not enabled is kept, but left out.
+    `inputs` are the further images that the method names, of the size of the picture; the images of
+    a series follow each other under one name. A step that is not enabled is kept, but left out.
     """
 
     method: Method
@@ -52,8 +52,22 @@ class Step:
 
     def with_input(self, name: str, image: Image | None) -> Step:
         """The same with another further image of this name, or without it."""
-        given = {**dict(self.inputs), name: image}
-        return replace(self, inputs=tuple((n, i) for n, i in given.items() if i is not None))
+        return self.with_series(name, (image,) if image is not None else ())
+
+    def with_series(self, name: str, images: Iterable[Image]) -> Step:
+        """The same with these further images of this name instead of those it has."""
+        others = tuple((n, i) for n, i in self.inputs if n != name)
+        return replace(self, inputs=(*others, *((name, image) for image in images)))
+
+    def series(self, name: str) -> tuple[Image, ...]:
+        """All further images of a name."""
+        return tuple(image for n, image in self.inputs if n == name)
+
+    def left(self, noise: Noise) -> Noise:
+        """The noise that following steps find; what is blended has that of before, at most."""
+        if self.amount < 1 or self.mask is not None:
+            return noise
+        return self.method.left(noise, len(self.inputs))
 
     def coarser(self, level: int, small: Callable[[Image], Image]) -> Step:
         """The same for the picture at 1 / level; `small` makes other images so small, too."""
@@ -142,11 +156,17 @@ def to_json(recipe: Recipe, noise: Noise | None = None) -> dict[str, Any]:
     return {"sordino": FORMAT, "noise": noise_text.to_json(noise), "steps": steps}
 
 
-def _paths(step: Step) -> dict[str, str]:
+def _paths(step: Step) -> dict[str, str | list[str]]:
     for name, image in step.inputs:
         if not image.path:
             raise ValueError(f"the {name} image needs a file to be stored with a recipe")
-    return {name: image.path for name, image in step.inputs}
+    many = {n: [i.path for i in step.series(n)] for n, _ in step.inputs}
+    return {n: paths if n in step.method.series else paths[0] for n, paths in many.items()}
+
+
+def _listed(paths: object) -> list[object]:
+    """A path, or several of a series."""
+    return cast("list[object]", paths) if isinstance(paths, list) else [paths]
 
 
 def files(data: Any) -> tuple[str, ...]:
@@ -155,7 +175,9 @@ def files(data: Any) -> tuple[str, ...]:
     try:
         for step in data["steps"]:
             mask: dict[str, object] = step.get("mask") or {}
-            found += [*dict(step.get("inputs", {})).values(), mask.get("image")]
+            inputs: dict[str, object] = dict(step.get("inputs", {}))
+            found += [path for paths in inputs.values() for path in _listed(paths)]
+            found.append(mask.get("image"))
     except (KeyError, TypeError, ValueError, AttributeError):
         return ()
     return tuple(dict.fromkeys(path for path in found if isinstance(path, str) and path))
@@ -201,15 +223,17 @@ def _step(
     if not 0 <= amount <= 1:
         raise BadRecipe(f"The amount lies between 0 and 1, not {amount:g}.")
     method = methods[name].make(dict(entry.get("settings", {})))
-    inputs, mask = dict(entry.get("inputs", {})), entry.get("mask")
+    mask = entry.get("mask")
+    inputs = {name: _listed(paths) for name, paths in dict(entry.get("inputs", {})).items()}
     enabled = bool(entry.get("enabled", True))
     missing = [each for each in method.inputs if each not in inputs]
     if missing and enabled:
         raise BadRecipe(f"{method.title} needs further images: {', '.join(missing)}.")
-    paths = [*inputs.values(), *([mask["image"]] if mask and mask.get("image") else [])]
+    paths = [str(path) for some in inputs.values() for path in some]
+    paths += [mask["image"]] if mask and mask.get("image") else []
     if paths and load is None:
         raise BadRecipe("The recipe names further images, which cannot be opened here.")
     images = {str(path): load(str(path)) for path in paths} if load else {}
     found = Mask.from_json(mask, images) if mask else None
-    given = tuple((n, images[str(p)]) for n, p in inputs.items())
+    given = tuple((n, images[str(path)]) for n, some in inputs.items() for path in some)
     return Step(method, amount, found, given, enabled)

@@ -12,6 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from core.method import Cancelled, Context, Method, Planes
 from core.noise.correlated import Correlated
 from core.noise.model import Noise, PoissonGaussian
 from core.ops.domain import Domain, filled, lost
-from core.part import Part, seen, source, spanned
+from core.part import Part, others, seen, source, spanned
 from core.patch import Layers, Patch, Tile, batches, joined, split
 from core.plan import Plan, plan
 from core.recipe import Recipe
@@ -48,6 +49,9 @@ class Renderer:
         if np.issubdtype(image.pixels.dtype, np.complexfloating):
             raise ValueError("Complex pixels cannot be denoised yet.")
         self.image, self.noise, self.recipe, self.desk = image, noise, recipe, desk
+        self.noises = list(
+            accumulate(recipe.steps[:-1], lambda n, step: step.left(n), initial=noise)
+        )
         self.cache, self.threads = desk.cache, threads or desk.threads
         self.plans = [plan(step.method, image, tile or desk.tile) for step in recipe.steps]
         self.runners = [Runner(laid, desk) for laid in self.plans]
@@ -79,14 +83,15 @@ class Renderer:
         return tiles(region, laid.grid, height, width, laid.grids)
 
     def _context(self, index: int, torch: str, region: Region | None = None) -> Context:
-        planes = self.plans[index].packing.planes
+        planes, own = self.plans[index].packing.planes, self.noises[index]
         noise: Noise = PoissonGaussian((0.0,) * (max(planes) + 1), (1.0,) * (max(planes) + 1))
         if self.plans[index].method.domain == "signal":
-            noise = self._noise(region) if region else self.noise
-        elif isinstance(self.noise, Correlated) and self.plans[index].packing.period == 1:
-            noise = self.noise.unit
+            noise = self._noise(index, region) if region else own
+        elif isinstance(own, Correlated) and self.plans[index].packing.period == 1:
+            noise = own.unit
         span = self._span(index) if self.plans[index].method.ranged else Context.span
-        return Context(noise, planes, torch, 1, self._stopped, region, span=span)
+        series = others(self.plans[index], self.recipe.steps[index], own)
+        return Context(noise, planes, torch, 1, self._stopped, region, span=span, series=series)
 
     def _span(self, index: int) -> tuple[float, float]:
         if index not in self._spans:  # two threads find the same
@@ -95,7 +100,7 @@ class Renderer:
 
     def _seen(self, index: int) -> Callable[[Region], Array]:
         laid, pixels = self.plans[index], partial(self._pixels, index)
-        return partial(source, laid, self.image, self.noise, pixels)
+        return partial(source, laid, self.image, self.noises[index], pixels)
 
     def _stopped(self) -> bool:
         return self._closed or self._cancelled()
@@ -316,19 +321,21 @@ class Renderer:
         size = image.height, image.width
         blank = Domain(laid.packing, image.levels, (), place.torch, lane, size)
         white, letters = laid.method.domain == "white", laid.letters[1]
-        domain = blank.over(self._noise(need) if white else None, letters, deep)
-        back = blank.over(self._noise(region) if white else None, letters, middle)
+        domain = blank.over(self._noise(index, need) if white else None, letters, deep)
+        back = blank.over(self._noise(index, region) if white else None, letters, middle)
         shape = region.shape(image.axes, image.pixels.shape)
         return Patch(laid, domain, back, region, need, source, inner, deep, shape)
 
-    def _noise(self, region: Region) -> Noise:
-        return self.noise.over(region, self.image.axes, self.image.pixels.shape)
+    def _noise(self, index: int, region: Region) -> Noise:
+        return self.noises[index].over(region, self.image.axes, self.image.pixels.shape)
 
     def _inputs(self, index: int, domain: Domain, need: Region) -> dict[str, Planes]:
         """Further images of a step over the tile, above black, packed as it is."""
         laid, step = self.plans[index], self.recipe.steps[index]
         found: dict[str, Planes] = {}
         for name, image in step.inputs:
+            if name in step.method.series:
+                continue
             known = self._known(index, need, lambda _, image=image: image.samples)
             flat, deep = laid.flat(known)
             theirs = replace(domain, levels=image.levels).over(None)

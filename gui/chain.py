@@ -5,7 +5,7 @@ Every change is an edit of the session, hence undone, copied, kept and exported 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -99,9 +99,10 @@ class Chain(QObject):
         self._panel.steps.ask()
 
     def add(self, name: str) -> None:
-        """A step more behind the one in hand."""
+        """A step more behind the one in hand; first, where it takes a series like the file."""
         if self.registry is not None and self._session.document is not None:
-            self._insert(_whole(Step(self.registry.methods[name]())))
+            method = self.registry.methods[name]
+            self._insert(_whole(Step(method())), 0 if method.series else None)
 
     def duplicate(self) -> None:
         """The step in hand once more."""
@@ -147,7 +148,8 @@ class Chain(QObject):
         if step is None:
             self._edit((_whole(Step(method)),), final)
             return
-        given = tuple((name, image) for name, image in step.inputs if name in method.inputs)
+        names = (*method.inputs, *method.series)
+        given = tuple((name, image) for name, image in step.inputs if name in names)
         other = replace(step, method=method, inputs=given)
         if type(method) is not type(step.method):
             other = _whole(other, step)
@@ -177,8 +179,14 @@ class Chain(QObject):
         self._ask("The mask image", self._mask_image)
 
     def ask_input(self, name: str) -> None:
-        """For a further image of the step."""
-        self._ask(f"The {name} image", partial(self._input, name))
+        """For a further image of the step, or those of a series."""
+        step = self._session.state.step
+        if step is None or name not in step.method.series:
+            self._ask(f"The {name} image", partial(self._input, name))
+            return
+        folder, kinds = self._documents.folder(), self._documents.kinds()
+        paths, _ = QFileDialog.getOpenFileNames(self._window, f"The {name}", folder, kinds)
+        self.fetch(paths, partial(self._images, name))
 
     # Inside
 
@@ -187,8 +195,8 @@ class Chain(QObject):
         document = self._session.document
         return document.recipe.steps if document else ()
 
-    def _insert(self, step: Step) -> None:
-        at = self._session.state.at + 1
+    def _insert(self, step: Step, at: int | None = None) -> None:
+        at = self._session.state.at + 1 if at is None else at
         self._edit((*self._steps[:at], step, *self._steps[at:]), at=at)
 
     def _put(self, step: Step, at: int | None = None, final: bool = True) -> None:
@@ -204,19 +212,20 @@ class Chain(QObject):
         folder, kinds = self._documents.folder(), self._documents.kinds()
         path, _ = QFileDialog.getOpenFileName(self._window, what, folder, kinds)
         if path:
-            self.fetch(path, then)
+            self.fetch([path], lambda images: then(images[0]))
 
-    def fetch(self, path: str, then: Callable[[Image], None]) -> None:
-        """Open a file for the step in hand; nothing happens where another one is by then."""
+    def fetch(self, paths: Sequence[str], then: Callable[[Sequence[Image]], None]) -> None:
+        """Open files for the step in hand; nothing happens where another one is by then."""
         before, at = self._session.document, self._session.state.at
 
         def got(found: dict[str, Image]) -> None:
             now = self._session.document
             same = before is not None and now is not None and now.image is before.image
             if same and self._session.state.at == at:
-                then(found[path])
+                then([found[path] for path in paths])
 
-        self._fetch.get([path], got)
+        if paths:
+            self._fetch.get(paths, got)
 
     def _mask_image(self, image: Image) -> None:
         if step := self._session.state.step:
@@ -225,6 +234,13 @@ class Chain(QObject):
     def _input(self, name: str, image: Image | None) -> None:
         if step := self._session.state.step:
             self._try(_whole(step.with_input(name, image), step))
+
+    def _images(self, name: str, images: Sequence[Image]) -> None:
+        """All of a series; the picture itself is none of it."""
+        document, step = self._session.document, self._session.state.step
+        if document is not None and step is not None:
+            others = [image for image in images if image.path != document.image.path]
+            self._try(step.with_series(name, others))
 
     def _try(self, step: Step) -> None:
         """The step, unless its images do not fit the picture."""

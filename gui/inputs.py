@@ -81,42 +81,50 @@ class InputRows(QWidget):
 
     def set_step(self, step: Step | None) -> None:
         """Show which files a step has, and which it lacks."""
-        names = step.method.inputs if step else ()
-        given = dict(step.inputs) if step else {}
-        shown = tuple((name, given[name].path if name in given else None) for name in names)
+        names = (*step.method.inputs, *step.method.series) if step else ()
+        rows = {name: [i.path for i in step.series(name)] for name in names} if step else {}
+        many = step.method.series if step else ()
+        shown = tuple((name, *paths) for name, paths in rows.items())
         if shown != self._shown:
             self._shown = shown
-            self._build({name: given.get(name) for name in names})
+            self._build(rows, many)
         self.setVisible(bool(names))
 
-    def _build(self, rows: dict[str, Image | None]) -> None:
+    def _build(self, rows: dict[str, list[str]], many: Sequence[str]) -> None:
         while (item := self._column.takeAt(0)) is not None:
             if widget := item.widget():
                 widget.hide()
                 widget.deleteLater()
         self.buttons = {}
-        for name, image in rows.items():
+        for name, paths in rows.items():
             row = QWidget()
             line = QHBoxLayout(row)
             line.setContentsMargins(0, 0, 0, 0)
             line.setSpacing(4)
-            label = QLabel(f"{name.replace('_', ' ').capitalize()} image")
-            button = QPushButton(Path(image.path).name if image else "Choose a file…")
+            title, series = name.replace("_", " "), name in many
+            what = title if series else f"{title} image"
+            label = QLabel(f"Further {what}" if series else what.capitalize())
+            words = (
+                f"{len(paths)} files" if len(paths) > 1 else "".join(Path(p).name for p in paths)
+            )
+            button = QPushButton(words or ("Choose files…" if series else "Choose a file…"))
             button.setAccessibleName(label.text())
-            tip = image.path if image else f"The method needs the {name} image to work"
-            button.setToolTip(tip)
+            needs = "Without them the step changes nothing" if series else (
+                f"The method needs the {what} to work")  # fmt: skip
+            button.setToolTip("\n".join(paths) or needs)
             button.clicked.connect(partial(self.wanted.emit, name))
             line.addWidget(label, 2)
             line.addWidget(button, 3)
-            if image:
+            if paths:
                 clear = QToolButton()
                 clear.setIcon(theme.icon("x", 13))
                 clear.setProperty("flat", True)
-                clear.setAccessibleName(f"Without the {name} image")
-                clear.setToolTip(f"Without the {name} image: the step is switched off")
+                clear.setAccessibleName(f"Without the {what}")
+                then = "changes nothing" if series else "is switched off"
+                clear.setToolTip(f"Without the {what}: the step {then}")
                 clear.clicked.connect(partial(self.cleared.emit, name))
                 line.addWidget(clear)
-            else:
+            elif not series:
                 label.setProperty("role", "alarm")
             self.buttons[name] = button
             self._column.addWidget(row)

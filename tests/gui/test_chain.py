@@ -132,6 +132,30 @@ def test_a_step_is_off_until_it_has_its_image(picture, settle, qtbot, monkeypatc
     assert not steps(w)[1].enabled and steps(w)[1].inputs == ()
 
 
+def test_a_burst_takes_several_files(picture, settle, qtbot, monkeypatch, tmp_path):
+    from PySide6.QtWidgets import QFileDialog
+
+    w = picture
+    path, values = w.session.document.image.path, w.session.document.image.pixels
+    others = [str(tmp_path / f"frame{n}.npy") for n in range(2)]
+    for other in others:
+        np.save(other, values)
+    monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_: ([path, *others], ""))
+    w.chain.add("burst")
+    assert type(steps(w)[0].method).id() == "burst" and steps(w)[0].enabled
+    button = w.panel.inputs.buttons["frames"]
+    assert button.text() == "Choose files…"
+    QTest.mouseClick(button, LEFT)
+    qtbot.waitUntil(lambda: len(steps(w)[0].series("frames")) == 2, timeout=20_000)
+    assert w.panel.inputs.buttons["frames"].text() == "2 files"
+    settle(w)
+    assert json.loads(w.recipes.text())["steps"][0]["inputs"] == {"frames": others}
+    assert w.trouble.words == ""
+    w.panel.inputs.cleared.emit("frames")
+    assert steps(w)[0].inputs == () and steps(w)[0].enabled
+    settle(w)
+
+
 def test_what_is_remembered_brings_its_images(picture, settle, qtbot, monkeypatch, tmp_path):
     w = picture
     choose(monkeypatch, tmp_path / "dark.npy")
@@ -152,7 +176,7 @@ def test_what_is_remembered_brings_its_images(picture, settle, qtbot, monkeypatc
 
 def test_the_image_of_another_picture_is_not_taken(picture, qtbot, tmp_path):
     w, got = picture, []
-    w.chain.fetch(str(tmp_path / "dark.npy"), got.append)
+    w.chain.fetch([str(tmp_path / "dark.npy")], got.append)
     w.documents.close()
     qtbot.waitUntil(lambda: not w.bridge._guests, timeout=20_000)
     assert got == []
