@@ -103,8 +103,8 @@ class Laws:
         """Of a batch."""
         random = np.random.default_rng((self._seed, step, 2))
         index = int(random.integers(len(NAMES)))
-        low, high = np.log(LEVELS[index])
-        return Law(NAMES[index], float(np.exp(random.uniform(low, high))))
+        low, high = (math.log(level) for level in LEVELS[index])
+        return Law(NAMES[index], math.exp(random.uniform(low, high)))
 
     def patches(self, step: int, count: int) -> tuple[Array, Array]:
         """Noisy and stabilised, and clean."""

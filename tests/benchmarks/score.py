@@ -121,6 +121,7 @@ def main() -> None:
         rows: list[list[float]] = []
         for number, file in enumerate(sorted(DATA.glob("*.png"))):
             grey = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
+            assert grey is not None, file
             clean = np.asarray(grey[None, None] / 255 * (1 - DARKEST) + DARKEST)
             noisy = law.spoiled(clean, np.random.default_rng(number))
             guessed = measured(law, noisy)

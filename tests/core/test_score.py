@@ -122,3 +122,11 @@ def test_batches_are_of_one_law_and_the_same_again(folder: Path) -> None:
     assert found == {"gaussian", "poisson", "gamma"}
     for a, b in zip(Laws(pictures, 4).batch(5, 2), Laws(pictures, 4).batch(5, 2), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_the_command_that_trains_a_network_so(folder: Path, tmp_path: Path) -> None:
+    from plugins.methods.unet.train import main
+
+    out = tmp_path / "alone.ckpt"
+    assert main([str(folder), "--alone", "--samples", "32", "--out", str(out)]) == 0
+    assert out.exists()
