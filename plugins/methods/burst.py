@@ -76,9 +76,7 @@ class Burst(Method):
     def run(self, tile: Planes, state: Any, ctx: Context) -> Planes:
         """See Method.run."""
         frames = ctx.series.get("frames", ())
-        ctx.check()
         if not state or ctx.region is None or not frames:
-            ctx.check()
             return tile
         region, period = ctx.region, ctx.region.height // tile.shape[-2]
         corner = region.y0 // period, region.x0 // period
