@@ -55,6 +55,17 @@ def inner(tile: torch.Tensor, rim: int = 16) -> torch.Tensor:
     return tile[..., rim:-rim, rim:-rim]
 
 
+@pytest.mark.parametrize("planes", [(0,), (0, 1, 2), BAYER])
+def test_tiles_may_come_together(state: Any, planes: tuple[int, ...]) -> None:
+    tiles = [noise(len(planes), 64) + shift for shift in (0.0, 3.0, 9.0)]
+    for method in (Network(), Network(chroma=0.5), Network(strict=True)):
+        context = Context(planes=planes)
+        together = method.run(torch.cat(tiles), state, context)
+        for tile, found in zip(tiles, together, strict=True):
+            alone = method.run(tile, state, context)[0]
+            assert float((found - alone).abs().max()) < 1e-4, "of the noise"
+
+
 def test_the_card_belongs_to_the_files() -> None:
     assert set(CARD.networks) == {"grey", "rgb"}
     for name, network in CARD.networks.items():

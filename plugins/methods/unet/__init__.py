@@ -55,8 +55,10 @@ class Network(Method):
     ] = ""  # fmt: skip
 
     def needs(self, image: Image) -> Needs:
-        """As far as the network looks; it holds tens of features for each pixel."""
-        return Needs(halo=REACH + (ALIGN if self.strict else 0), align=ALIGN, tile=512, cost=50.0)
+        """As far as the network looks; it holds tens of features for each pixel. A graphics card is
+        busy with some tiles together only; see Runner.batch."""
+        halo = REACH + (ALIGN if self.strict else 0)
+        return Needs(halo=halo, align=ALIGN, tile=512, cost=50.0, batch=4)
 
     def prepare(self, image: Image, ctx: Context) -> Generator[float, None, Any]:
         """Load the weights; let the network that is used learn from the image."""
