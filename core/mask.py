@@ -81,18 +81,45 @@ class Mask:
 
     Shapes add or subtract in their order, from the image on; without one, a first shape that
     subtracts is cut out of the whole picture. `feather` is the width in pixels over which it falls
-    off. An image has the size of the picture.
+    off. An image has the size of the picture. `slices` are bounds along axes of a stack (letter,
+    first, end), beyond which it is 0; with them alone it is 1 in the whole of those slices.
     """
 
     shapes: tuple[Shape, ...] = ()
     feather: float = 0.0
     invert: bool = False
     image: Image | None = None
+    slices: tuple[tuple[str, int, int], ...] = ()
+
+    def __post_init__(self) -> None:
+        letters = [letter for letter, _, _ in self.slices]
+        if len(set(letters)) < len(letters) or any(not 0 <= a < b for _, a, b in self.slices):
+            raise ValueError("slices of a mask are a first one and, larger, an end for each axis")
 
     @property
     def key(self) -> tuple[object, ...]:
         """Equal keys, equal weights."""
-        return self.shapes, self.feather, self.invert, self.image.id if self.image else None
+        image = self.image.id if self.image else None
+        return self.shapes, self.feather, self.invert, image, self.slices
+
+    def holds(self, seen: Mapping[str, int]) -> bool:
+        """Does it let anything work in these slices, by their axes?"""
+        return all(a <= seen.get(letter, a) < b for letter, a, b in self.slices)
+
+    def over(self, region: Region, axes: str) -> Weights:
+        """0..1 for the pixels of a region of an image with these axes: (h, w), or as many axes."""
+        found = self.weights(region)
+        bounds = {letter: (first, end) for letter, first, end in self.slices}
+        fronts = iter(region.front)
+        for at, letter in enumerate(axes[:-2]):
+            if letter == "c":
+                continue
+            first, last = next(fronts, (0, 0))
+            if letter in bounds:
+                low, high = bounds[letter]
+                places = np.arange(first, last).reshape(-1, *[1] * (len(axes) - 1 - at))
+                found = found * ((places >= low) & (places < high)).astype(np.float32)
+        return found
 
     def weights(self, region: Region) -> Weights:
         """0..1 for the region's pixels, shape (height, width); the same whatever the tile.
@@ -117,7 +144,7 @@ class Mask:
         part = Region(y0, x0, y1, x1)
         if self.image is not None:
             found[:] = _means(_shades(self.image, region), found.shape)
-        elif self.shapes and self.shapes[0].subtract:
+        elif self.shapes[0].subtract if self.shapes else self.slices:
             found[:] = 1
         for shape in self.shapes:
             share = shape.coarser(cell).share(part)
@@ -155,7 +182,9 @@ class Mask:
             for s in self.shapes
         ]
         path = self.image.path if self.image else None
-        return {"shapes": shapes, "feather": self.feather, "invert": self.invert, "image": path}
+        data = {"shapes": shapes, "feather": self.feather, "invert": self.invert, "image": path}
+        bounds = {letter: [first, end] for letter, first, end in self.slices}
+        return data | ({"slices": bounds} if bounds else {})
 
     @staticmethod
     def from_json(data: Mapping[str, Any], images: Mapping[str, Image]) -> Mask:
@@ -173,7 +202,10 @@ class Mask:
         if not 0 <= feather <= WIDEST:
             raise ValueError(f"the feather of a mask lies between 0 and {WIDEST:g} pixels")
         path = data.get("image")
-        return Mask(shapes, feather, bool(data.get("invert")), images[path] if path else None)
+        bounds: Mapping[str, Any] = data.get("slices") or {}
+        slices = tuple((str(a), int(first), int(end)) for a, (first, end) in bounds.items())
+        image = images[path] if path else None
+        return Mask(shapes, feather, bool(data.get("invert")), image, slices)
 
 
 def _means(values: Weights, size: tuple[int, int]) -> Weights:

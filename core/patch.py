@@ -60,13 +60,14 @@ class Tile:
     """A denoised tile: the last step's input and output in stored units, shape (..., h, w).
 
     `before` may be a view of the image's own pixels in their dtype; `after` is float32. `layers`
-    are what a method found besides the image (a sigma map...).
+    are what a method found besides the image (a sigma map...). `axes` are the image's.
     """
 
     region: Region
     before: Array
     after: Array
     layers: Mapping[str, Array] = field(default_factory=dict[str, Array])
+    axes: str = "yx"
 
     def blended(self, step: Step) -> Array:
         """The result with the step's amount and mask: never a reason to compute again."""
@@ -74,7 +75,7 @@ class Tile:
             return self.after
         share = np.float32(step.amount)
         if step.mask is not None:
-            share = step.mask.weights(self.region) * share
+            share = step.mask.over(self.region, self.axes) * share
         before = self.before.astype(np.float32, copy=False)
         with np.errstate(invalid="ignore"):
             found = before + share * (self.after - before)
@@ -87,7 +88,7 @@ class Tile:
         """What of it lies in an area: views, without the other layers."""
         region = self.region.meet(area)
         here = region.inside(self.region, axes)
-        return Tile(region, self.before[here], self.after[here])
+        return Tile(region, self.before[here], self.after[here], axes=axes)
 
 
 def batches(regions: Sequence[Region], align: int, most: int) -> list[tuple[Region, ...]]:

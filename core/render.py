@@ -265,7 +265,7 @@ class Renderer:
     def _made(self, region: Region, before: Array, layers: Layers) -> Tile:
         """What lies outside of the areas that may change stays, bit by bit."""
         after = areas.kept(self.image, region, before, layers.pop("image"))
-        return Tile(region, before, after, layers)
+        return Tile(region, before, after, layers, self.image.axes)
 
     def _blended(self, index: int, region: Region) -> Layers:
         """A tile from the patches that overlap there, each as much as its place in it says."""

@@ -155,6 +155,8 @@ MASK = (
     Command("mask_image", "Mask: image…", ("Ctrl+Alt+M",), "image"),
     Command("mask_subtract", "Mask: cut out", ("Ctrl+Alt+S",), "cut-out"),
     Command("mask_invert", "Mask: invert", ("Ctrl+Alt+I",), "contrast"),
+    Command("mask_first", "Mask: from this slice on", ("Ctrl+Alt+[",), "slice-first"),
+    Command("mask_last", "Mask: up to this slice", ("Ctrl+Alt+]",), "slice-last"),
     Command("mask_tint", "Mask: show in red", ("Shift+Q",), "eye"),
     Command("mask_remove", "Mask: remove", ("Ctrl+Alt+Del",)),
 )

@@ -79,8 +79,12 @@ class Chain(QObject):
         self._panel.inputs.set_step(step)
         mask, editing = step.mask if step else None, state.view.masking and step is not None
         self._panel.where.set_mask(mask, editing)
-        self.tool.set_mask(mask, editing)
-        self._masks.set_mask(mask)
+        image = state.document.image if state.document else None
+        seen = state.view.slices_of(image.stack) if image else {}
+        self.tool.set_mask(mask, editing, mask is None or mask.holds(seen))
+        axis = image.stack[-1:] if image and seen else ""
+        count = image.pixels.shape[image.axes.index(axis)] if image and axis else 0
+        self._masks.set_mask(mask, axis, seen.get(axis, 0), count)
 
     # The steps
 
@@ -265,5 +269,5 @@ def _whole(step: Step, before: Step | None = None) -> Step:
 
 def shown(state: State) -> tuple[object, ...]:
     """What the panel of steps depends on."""
-    d = state.document
-    return d and d.recipe, state.at, state.view.masking
+    d, masking = state.document, state.view.masking
+    return d and d.recipe, state.at, masking, state.view.front if masking else ()

@@ -53,6 +53,8 @@ def summary(mask: Mask | None) -> str:
     count = len(mask.shapes)
     parts = [Path(mask.image.path).name] if mask.image else []
     parts += [f"{count} shape{'s' * (count > 1)}"] if count else []
+    parts = parts or ["Whole picture"]
+    parts += [f"{axis} {first + 1} to {end}" for axis, first, end in mask.slices]
     parts += ["inverted"] if mask.invert else []
     return ", ".join(parts)
 
@@ -85,6 +87,7 @@ class MaskBar(QFrame):
         self.setProperty("role", "bar")
         self.shown: Mask | None = None
         self.tool: MaskTool | None = None
+        self._slice = "", 0, 0  # the axis of the stack, which of its slices is seen, of how many
         self.buttons: dict[str, QToolButton] = {}
         for kind, (icon, tip, _) in SHAPES.items():
             self._button(kind, icon, tip, True)
@@ -92,6 +95,8 @@ class MaskBar(QFrame):
             ("image", "image", "An image as mask: white works, black not  (Ctrl+Alt+M)", False),
             ("subtract", "cut-out", "Cut out instead of adding  (X, Ctrl+Alt+S)", True),
             ("invert", "contrast", "Invert the mask  (Ctrl+Alt+I)", True),
+            ("first", "slice-first", "Begin with this slice; again: no longer  (Ctrl+Alt+[)", True),
+            ("last", "slice-last", "End with this slice; again: no longer  (Ctrl+Alt+])", True),
             ("tint", "eye", "Show in red where the step works  (Shift+Q)", True),
             ("remove", "trash-2", "Remove the chosen shape, or else the mask  (Del)", False),
         ):  # fmt: skip
@@ -148,9 +153,9 @@ class MaskBar(QFrame):
         tool.changed.connect(self._show)
         self._show()
 
-    def set_mask(self, mask: Mask | None) -> None:
-        """Show a mask; silent."""
-        self.shown = mask
+    def set_mask(self, mask: Mask | None, axis: str = "", at: int = 0, count: int = 0) -> None:
+        """Show a mask, and the slice of a stack that is seen along an axis; silent."""
+        self.shown, self._slice = mask, (axis, at, count)
         if not self.feather.held:
             self.feather.set_value(mask.feather if mask else 0.0)
         self._show()
@@ -166,6 +171,8 @@ class MaskBar(QFrame):
             "subtract": lambda: tool.turn(not tool.subtract),
             "tint": lambda: tool.tint(not tool.tinted),
             "invert": self._invert,
+            "first": lambda: self._bound(0),
+            "last": lambda: self._bound(1),
             "remove": self._remove,
         }
         if name in calls:
@@ -178,6 +185,28 @@ class MaskBar(QFrame):
     def _invert(self) -> None:
         if self.shown is not None:
             self.edited.emit(replace(self.shown, invert=not self.shown.invert), True)
+
+    def _bound(self, end: int) -> None:
+        """The mask begins (0) or ends (1) with the slice that is seen, or no longer does."""
+        axis, at, count = self._slice
+        if not axis:
+            return
+        mask, bounds = self.shown or Mask(), self._bounds()
+        outermost = (0, count)[end]
+        bounds[end] = outermost if bounds[end] == at + end else at + end
+        if bounds[0] >= bounds[1]:
+            bounds[1 - end] = (0, count)[1 - end]
+        others = tuple(each for each in mask.slices if each[0] != axis)
+        mine = () if bounds == [0, count] else ((axis, bounds[0], bounds[1]),)
+        mask = replace(mask, slices=others + mine)
+        empty = not (mask.shapes or mask.image or mask.invert or mask.slices)
+        self.edited.emit(None if empty else mask, True)
+
+    def _bounds(self) -> list[int]:
+        """First slice and end along the axis that is seen."""
+        axis, _, count = self._slice
+        known = {letter: [a, b] for letter, a, b in self.shown.slices} if self.shown else {}
+        return known.get(axis, [0, count])
 
     def _remove(self) -> None:
         if self.tool is not None and self.tool.shape is not None:
@@ -205,6 +234,9 @@ class MaskBar(QFrame):
         self.buttons["invert"].setChecked(self.shown is not None and self.shown.invert)
         for name in ("invert", "remove", "tint"):
             self.buttons[name].setEnabled(has)
+        for end, name in enumerate(("first", "last")):
+            self.buttons[name].setVisible(bool(self._slice[0]))
+            self.buttons[name].setChecked(self._bounds()[end] != (0, self._slice[2])[end])
         self.feather.setEnabled(has)
         self.brush.setVisible(tool.brushes)
         if tool.width and not self.brush.held:

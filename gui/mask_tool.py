@@ -59,6 +59,7 @@ class MaskTool(QObject):
         self._moved = False  # since the drag began
         self._ring = QRect()  # where the brush was painted, in logical pixels
         self._tint = mask_paint.Tint()
+        self._works = True  # in the slice that is seen
 
     @property
     def active(self) -> bool:
@@ -76,8 +77,9 @@ class MaskTool(QObject):
         shapes = self.mask.shapes if self.mask else ()
         return shapes[self.chosen] if 0 <= self.chosen < len(shapes) else None
 
-    def set_mask(self, mask: Mask | None, active: bool) -> None:
-        """Show a mask, or none; it can be edited while it is active."""
+    def set_mask(self, mask: Mask | None, active: bool, works: bool = True) -> None:
+        """Show a mask, or none; edited while it is active; `works` in the slice that is seen."""
+        self._works = works
         if not active:
             self.armed, self._corners, self.chosen = "", [], -1
         self.mask = mask
@@ -378,7 +380,7 @@ class MaskTool(QObject):
         painter.scale(1 / ratio, 1 / ratio)  # to device pixels
         frame, camera = pane.view, pane.camera
         if self.mask is not None:
-            if self.tinted:
+            if self.tinted and self._works:
                 whole = Region.whole(camera.height, camera.width)
                 self._tint.paint(painter, self.mask, frame, whole)
             for at, shape in enumerate(self.mask.shapes):

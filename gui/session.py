@@ -80,6 +80,10 @@ class View:
             for axis, span in zip(stack, self.front, strict=True)
         )
 
+    def slices_of(self, stack: str) -> dict[str, int]:
+        """Which slice is seen along each axis of the stack; none where several are seen at once."""
+        return {letter: first for letter, (first, _) in zip(stack, self.front, strict=False)}
+
     def at(self, stack: str) -> dict[str, int]:
         """The index of what is looked at along z, y and x."""
         deep = dict(zip(stack, self.front, strict=False))

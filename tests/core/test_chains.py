@@ -324,3 +324,16 @@ def test_steps_that_are_off_are_left_out_everywhere(bench: Bench, image: Image, 
     np.testing.assert_array_equal(np.load(out / "a.npy"), image.pixels)
     (region, found), *_ = Judge(image, NOISE, off, whole(image))(bench.desk, lambda: False)
     assert region.area and found is not None
+
+
+def test_a_step_for_some_slices() -> None:
+    pixels = np.random.default_rng(2).normal(900, 30, (4, 40, 48)).astype(np.float32)
+    image, part = Image(pixels, "zyx"), Mask(slices=(("z", 1, 3),))
+    whole, region = Recipe((Step(Local()), Step(Local()))), Region.whole(40, 48)
+    some = Recipe((Step(Local(), mask=part), Step(Local(), 0.5, part)))
+    one, full, found = (
+        assemble(Renderer(image, NOISE, recipe, desk()), region)
+        for recipe in (Recipe(whole.steps[:1]), whole, some)
+    )
+    np.testing.assert_array_equal(found[[0, 3]], pixels[[0, 3]])
+    np.testing.assert_allclose(found[1:3], (one + 0.5 * (full - one))[1:3], rtol=1e-5)

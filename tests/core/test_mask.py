@@ -95,3 +95,22 @@ def test_a_gradient_falls_from_one_end_to_the_other() -> None:
 def test_shapes_that_make_no_sense_are_refused(entry: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="mask"):
         Mask.from_json({"shapes": [entry]}, {})
+
+
+def test_slices_bound_a_mask() -> None:
+    mask = Mask((Shape("rectangle", ((2.0, 2.0), (6.0, 9.0))),), slices=(("z", 1, 3),))
+    flat, part = Mask(mask.shapes), Region(0, 0, 8, 12, ((4, 5), (0, 4)))
+    found = mask.over(part, "tzcyx")
+    assert found.shape == (4, 1, 8, 12)
+    for at, works in enumerate((0, 1, 1, 0)):
+        np.testing.assert_array_equal(found[at, 0], works * flat.weights(part))
+    inverted = replace(mask, invert=True).over(part, "tzyx")
+    assert inverted[1].max() == 1 and not inverted[0].any()
+    alone = Mask(slices=(("t", 4, 9),))
+    assert (alone.over(part, "tzyx") == 1).all()
+    assert alone.holds({"t": 4, "z": 0}) and not alone.holds({"t": 9}) and alone.key != Mask().key
+    assert Mask.from_json(mask.to_json(), {}) == mask
+    assert mask.to_json()["slices"] == {"z": [1, 3]} and "slices" not in flat.to_json()
+    for bad in ((("z", 3, 3),), (("z", -1, 2),), (("z", 0, 1), ("z", 2, 3))):
+        with pytest.raises(ValueError, match="slices of a mask"):
+            Mask(slices=bad)

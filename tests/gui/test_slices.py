@@ -10,6 +10,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 import resources
+from core.desk import Desk
 from core.image import Image
 from core.recipe import Recipe
 from core.render import Renderer, assemble
@@ -213,3 +214,40 @@ def test_a_scan_begins_in_its_middle(qtbot):
     assert view.front == ((0, 1), (4, 5)) and view.cross == (10, 15)
     assert view.front_of("tz", "y") == ((0, 1), (10, 11))
     assert view.at("tz") == {"z": 4, "y": 10, "x": 15}
+
+
+def test_a_step_works_in_some_slices_only(volume, settle):
+    w = volume
+    w.session.look_at(masking=True)
+
+    def mask():
+        return w.session.state.step.mask
+
+    def go(at):
+        w.slices.moved.emit(((at, at + 1),))
+        settle(w)
+
+    go(1)
+    w.actions_by_id["mask_first"].trigger()
+    assert mask().slices == (("z", 1, 4),)
+    assert w.panel.where.text() == "Whole picture, z 2 to 4"
+    assert w.masks.buttons["first"].isChecked() and not w.masks.buttons["last"].isChecked()
+    go(2)
+    QTest.mouseClick(w.masks.buttons["last"], Qt.MouseButton.LeftButton)
+    assert mask().slices == (("z", 1, 3),)
+    red = []
+    for at in (0, 2):
+        go(at)
+        color = w.viewer.grab().toImage().pixelColor(w.viewer.rect().center())
+        red.append(color.red() - color.blue())
+    assert red[0] == 0 and red[1] > 30, "shown where it works"
+    image, d = w.session.document.image, w.session.document
+    found = assemble(Renderer(image, d.noise, d.recipe, Desk(threads=1)), Region.whole(72, 96))
+    changed = [not np.array_equal(a, b) for a, b in zip(found, image.pixels[...], strict=True)]
+    assert changed == [False, True, True, False]
+    QTest.mouseClick(w.masks.buttons["last"], Qt.MouseButton.LeftButton)  # again: to the last
+    go(1)
+    w.actions_by_id["mask_first"].trigger()
+    assert mask() is None
+    w.session.undo()
+    assert mask().slices == (("z", 1, 4),)
