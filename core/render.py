@@ -21,14 +21,14 @@ from core import areas
 from core.desk import Desk
 from core.image import Array, Image, Pixels
 from core.method import Cancelled, Context, Method, Planes
-from core.noise.correlated import Correlated
-from core.noise.model import Noise, PoissonGaussian
+from core.noise.correlated import stabilised
+from core.noise.model import Noise
 from core.ops.domain import Domain, filled, lost
 from core.part import Part, others, seen, source, spanned
 from core.patch import Layers, Patch, Tile, batches, joined, split
 from core.plan import Plan, plan
 from core.recipe import Recipe
-from core.runner import Failed, Place, Runner, one_thread
+from core.runner import Failed, Place, Runner, one_thread, out_of_memory
 from core.tiles import Region, cut, tiles
 
 
@@ -49,9 +49,8 @@ class Renderer:
         if np.issubdtype(image.pixels.dtype, np.complexfloating):
             raise ValueError("Complex pixels cannot be denoised yet.")
         self.image, self.noise, self.recipe, self.desk = image, noise, recipe, desk
-        self.noises = list(
-            accumulate(recipe.steps[:-1], lambda n, step: step.left(n), initial=noise)
-        )
+        left = accumulate(recipe.steps[:-1], lambda n, step: step.left(n), initial=noise)
+        self.noises = list(left)
         self.cache, self.threads = desk.cache, threads or desk.threads
         self.plans = [plan(step.method, image, tile or desk.tile) for step in recipe.steps]
         self.runners = [Runner(laid, desk) for laid in self.plans]
@@ -83,15 +82,15 @@ class Renderer:
         return tiles(region, laid.grid, height, width, laid.grids)
 
     def _context(self, index: int, torch: str, region: Region | None = None) -> Context:
-        planes, own = self.plans[index].packing.planes, self.noises[index]
-        noise: Noise = PoissonGaussian((0.0,) * (max(planes) + 1), (1.0,) * (max(planes) + 1))
+        packing, own = self.plans[index].packing, self.noises[index]
         if self.plans[index].method.domain == "signal":
             noise = self._noise(index, region) if region else own
-        elif isinstance(own, Correlated) and self.plans[index].packing.period == 1:
-            noise = own.unit
+        else:
+            noise = stabilised(own, packing.planes, packing.period > 1)
         span = self._span(index) if self.plans[index].method.ranged else Context.span
         series = others(self.plans[index], self.recipe.steps[index], own)
-        return Context(noise, planes, torch, 1, self._stopped, region, span=span, series=series)
+        base = Context(noise, packing.planes, torch, 1, self._stopped, region)
+        return replace(base, span=span, series=series)
 
     def _span(self, index: int) -> tuple[float, float]:
         if index not in self._spans:  # two threads find the same
@@ -178,7 +177,7 @@ class Renderer:
             for runner in self.runners:  # the other steps leave it before they fail there
                 runner.leave(error.device if isinstance(error, Failed) else None)
             return [told] if told else []
-        if _out_of_memory(error):
+        if out_of_memory(error):
             raise MemoryError(f"{what} does not fit into memory: close other programs.") from None
         raise error.error if isinstance(error, Failed) else error
 
@@ -212,7 +211,7 @@ class Renderer:
                     if not isinstance(error, Failed | MemoryError):
                         raise error
                     queue += [(region,) for region in reversed(regions)]
-                    if _out_of_memory(error) and not alone:
+                    if out_of_memory(error) and not alone:
                         workers = 1
                         queue = [(each,) for some in queue for each in reversed(some)]
                         continue
@@ -361,21 +360,16 @@ class Renderer:
 
     def _source(self, index: int, need: Region) -> Array:
         """Step `index`'s input over `need`, border mirrored, no-data filled from its neighbours."""
-        return self._known(index, need, lambda area: self._pixels(index, area))
+        return self._known(index, need, partial(self._pixels, index))
 
     def _known(self, index: int, need: Region, pixels: Callable[[Region], Pixels]) -> Array:
         phase, axes = self.plans[index].packing.phase, self.image.axes
         source = cut(pixels(need), need, phase, axes)
         if self.plans[index].needs.gaps or not lost(source):
             return source
-        reach = self.plans[index].halo or phase
-        wide = need.grow(reach)
+        wide = need.grow(reach := self.plans[index].halo or phase)
         source = cut(pixels(wide), wide, phase, axes)
         return filled(source, phase, reach)[(..., *need.within(wide))]
-
-
-def _out_of_memory(error: BaseException) -> bool:
-    return isinstance(error, MemoryError) or (isinstance(error, Failed) and error.memory)
 
 
 def assemble(

@@ -35,6 +35,11 @@ class Failed(Exception):
         return failure(self.error) == "memory"
 
 
+def out_of_memory(error: BaseException) -> bool:
+    """Was there too little memory, here or on a device?"""
+    return isinstance(error, MemoryError) or (isinstance(error, Failed) and error.memory)
+
+
 @dataclass(frozen=True)
 class Place:
     """Where a tile is computed: one look at a runner, which may change its device meanwhile."""

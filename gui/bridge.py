@@ -396,6 +396,5 @@ class Bridge(QObject):
             self.progressed.emit(None, "")
 
 
-def _result(d: Document) -> tuple[object, ...]:
-    """What the denoised picture on screen depends on."""
+def _result(d: Document) -> tuple[object, ...]:  # what the denoised picture depends on
     return d.recipe.active, d.noise, d.look.stored

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from core.noise.model import F32, Floats, Noise
+from core.noise.model import F32, Floats, Noise, PoissonGaussian
 from core.noise.spectrum import EDGE, WHITE, Spectrum, binned, coarse, halved
 from core.tiles import Region
 
@@ -91,6 +91,14 @@ def spectra_of(noise: Noise | None, scales: int = 0) -> tuple[Spectrum, ...]:
     while len(known) <= scales:
         known = (*known, halved(known[-1]))
     return known[: scales + 1]
+
+
+def stabilised(noise: Noise, planes: tuple[int, ...], packed: bool) -> Noise:
+    """What is left once the variance is 1: white, or correlated as it was, but in packed planes."""
+    if isinstance(noise, Correlated) and not packed:
+        return noise.unit
+    count = max(planes) + 1
+    return PoissonGaussian((0.0,) * count, (1.0,) * count)
 
 
 def like_white(noise: Noise | None) -> float:
