@@ -137,6 +137,8 @@ CUBE = (
 )
 CHAIN = (
     Command("add_step", "Add step…", ("Ctrl+T",), "plus"),
+    Command("burst", "Merge a burst…", ("Ctrl+Shift+T",)),
+    Command("dark", "Take dark frames away…", ("Ctrl+Shift+K",)),
     Command("duplicate_step", "Duplicate step", ("Ctrl+D",), "copy"),
     Command("remove_step", "Remove step", ("Ctrl+Del",), "trash-2"),
     Command("switch_step", "Switch step on or off", ("Ctrl+B",)),

@@ -30,6 +30,8 @@ def calls(window: Window) -> dict[str, Callable[..., object]]:
         "reset": window.automatic.again,
         **{f"budget_{b}": partial(window.automatic.set_budget, b) for b in BUDGETS},
         "more": partial(k.nudge_amount, 0.05), "less": partial(k.nudge_amount, -0.05),
+        "burst": partial(k.merge, "burst", "The other exposures"),
+        "dark": partial(k.merge, "dark", "Frames without light"),
         "add_step": k.ask, "duplicate_step": k.duplicate, "remove_step": k.remove,
         "switch_step": k.switch_this, "earlier_step": partial(k.shift, -1),
         "later_step": partial(k.shift, 1), "previous_step": partial(k.next, -1),

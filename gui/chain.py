@@ -188,9 +188,13 @@ class Chain(QObject):
         if step is None or name not in step.method.series:
             self._ask(f"The {name} image", partial(self._input, name))
             return
-        folder, kinds = self._documents.folder(), self._documents.kinds()
-        paths, _ = QFileDialog.getOpenFileNames(self._window, f"The {name}", folder, kinds)
-        self.fetch(paths, partial(self._images, name))
+        self.fetch(self._several(f"The {name}"), partial(self._images, name))
+
+    def merge(self, name: str, what: str) -> None:
+        """A step before all others, with the series that its method takes."""
+        if self._session.document is not None and self.registry is not None:
+            method = self.registry.methods[name]
+            self.fetch(self._several(what), partial(self._merged, Step(method())))
 
     # Inside
 
@@ -211,6 +215,10 @@ class Chain(QObject):
         if at is not None:
             self._session.look_at(step=at)
         self._session.edit(recipe=Recipe(tuple(steps)), final=final)
+
+    def _several(self, what: str) -> list[str]:
+        folder, kinds = self._documents.folder(), self._documents.kinds()
+        return QFileDialog.getOpenFileNames(self._window, what, folder, kinds)[0]
 
     def _ask(self, what: str, then: Callable[[Image], None]) -> None:
         folder, kinds = self._documents.folder(), self._documents.kinds()
@@ -246,7 +254,12 @@ class Chain(QObject):
             others = [image for image in images if image.path != document.image.path]
             self._try(step.with_series(name, others))
 
-    def _try(self, step: Step) -> None:
+    def _merged(self, step: Step, images: Sequence[Image]) -> None:
+        if document := self._session.document:
+            others = [image for image in images if image.path != document.image.path]
+            self._try(step.with_series(step.method.series[0], others), partial(self._insert, at=0))
+
+    def _try(self, step: Step, put: Callable[[Step], None] | None = None) -> None:
         """The step, unless its images do not fit the picture."""
         document = self._session.document
         if document is None:
@@ -257,7 +270,7 @@ class Chain(QObject):
         except BadRecipe as error:
             self._say(str(error), True)
             return
-        self._put(step)
+        (put or self._put)(step)
 
 
 def _whole(step: Step, before: Step | None = None) -> Step:

@@ -156,6 +156,27 @@ def test_a_burst_takes_several_files(picture, settle, qtbot, monkeypatch, tmp_pa
     settle(w)
 
 
+def test_a_burst_and_dark_frames_in_one_go(picture, settle, qtbot, monkeypatch, tmp_path):
+    from PySide6.QtWidgets import QFileDialog
+
+    w, values = picture, picture.session.document.image.pixels
+    others = [str(tmp_path / f"frame{n}.npy") for n in range(2)]
+    for other in others:
+        np.save(other, values)
+    monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_: (others, ""))
+    for name, ids in (("burst", ["burst", "half"]), ("dark", ["dark", "burst", "half"])):
+        w.actions_by_id[name].trigger()
+        qtbot.waitUntil(lambda ids=ids: len(steps(w)) == len(ids), timeout=20_000)
+        assert [type(step.method).id() for step in steps(w)][:-1] == ids[:-1]
+        assert len(steps(w)[0].series("frames")) == 2 and w.session.state.at == 0
+        settle(w)
+    assert w.trouble.words == ""
+    np.save(others[1], values[:50])
+    w.actions_by_id["burst"].trigger()
+    qtbot.waitUntil(lambda: "size" in w.trouble.words + w.status.words, timeout=20_000)
+    assert len(steps(w)) == 3
+
+
 def test_what_is_remembered_brings_its_images(picture, settle, qtbot, monkeypatch, tmp_path):
     w = picture
     choose(monkeypatch, tmp_path / "dark.npy")
