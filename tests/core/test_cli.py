@@ -9,7 +9,6 @@ import pytest
 
 from core.cli import FAILED, OK, SOME, USAGE, main
 from core.image import Array
-from core.options import make_desk, parser
 
 ROOT = Path(__file__).resolve().parents[2]
 SIGMA = ("--noise", "gaussian:0.1")
@@ -75,21 +74,6 @@ def test_threads_do_not_change_a_bit_and_tiles_hardly(picture: Path, tmp_path: P
         found[name] = np.load(tmp_path / f"{name}.npy")
     np.testing.assert_array_equal(found["a"], found["b"])
     np.testing.assert_allclose(found["a"], found["c"], rtol=0, atol=5e-5)
-
-
-@pytest.mark.parametrize(
-    ("text", "memory", "limits"),
-    [
-        ("0.5", 2**29, {}),
-        ("cpu=1,cuda=2", 2**30, {"cuda:0": 2**31}),
-        ("cuda:1=2, xpu:0=0.5", 0, {"cuda:1": 2**31, "xpu:0": 2**29}),
-    ],
-)
-def test_memory_of_each_device(text: str, memory: int, limits: dict[str, int]) -> None:
-    args = parser().parse_args(["denoise", "x", "-o", "y", "--device", "cpu", "--memory", text])
-    desk = make_desk(args)
-    assert (desk.memory, desk.limits) == (memory, limits)
-    desk.close()
 
 
 def test_tuned_settings_are_used_and_recorded(

@@ -317,7 +317,7 @@ def test_targets_that_cannot_be_get_a_sentence(
     for name, image, word in (
         ("none/a.npy", an_image(), "does not exist"),
         ("a.xyz", an_image(), "no suffix that can be written"),
-        ("a.png", mosaic, "cannot hold a mosaic"),
+        ("a.png", mosaic, "cannot hold such pixels"),
         ("folder.npy", an_image(), "is a folder"),
     ):
         with pytest.raises(UnwritableFile, match=word) as caught:

@@ -14,6 +14,7 @@ from core import roster as roster_module
 from core.batch import RANK, Denoise
 from core.devices import CPU, Device, Fault
 from core.image import Array, Image
+from core.options import make_desk, parser
 from core.recipe import Recipe, Step
 from core.roster import Roster
 from core.selftest import Verdict
@@ -171,3 +172,18 @@ def test_nothing_is_left_when_all_devices_are_at_work(
     for name in ("", "fake:1", "fake:2"):
         bench.submit(file(image, name), rank=RANK)
     gate.wait(PATIENCE)
+
+
+@pytest.mark.parametrize(
+    ("text", "memory", "limits"),
+    [
+        ("0.5", 2**29, {}),
+        ("cpu=1,cuda=2", 2**30, {"cuda:0": 2**31}),
+        ("cuda:1=2, xpu:0=0.5", 0, {"cuda:1": 2**31, "xpu:0": 2**29}),
+    ],
+)
+def test_memory_of_each_device(text: str, memory: int, limits: dict[str, int]) -> None:
+    args = parser().parse_args(["denoise", "x", "-o", "y", "--device", "cpu", "--memory", text])
+    desk = make_desk(args)
+    assert (desk.memory, desk.limits) == (memory, limits)
+    desk.close()
