@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from core.image import Image
 from core.noise.blocks import F32, F64, Bools, step_of
-from core.noise.measured import CANNOT_TELL, DOUBTFUL, GOOD, ChannelFit, Chart, Measured
+from core.noise.measured import CANNOT_TELL, DOUBTFUL, GOOD, ChannelFit, Chart, Measured, figure
 from core.noise.model import PoissonGaussian, Sliced
 from core.ops.domain import filled
 from core.ops.median import median
@@ -239,8 +239,8 @@ def _summary(fits: list[ChannelFit], cube: F32, sigma: F64) -> str:
     snr = np.median(means[good] / sigma[good])
     low, high = sigma[good].min(), sigma[good].max()
     return (
-        f"Noise of {len(good)} of {len(fits)} bands: sigma {low:.3g} to {high:.3g}, "
-        f"mean signal over noise {snr:.3g} (median)."
+        f"Noise of {len(good)} of {len(fits)} bands: sigma {figure(low)} to {figure(high)}, "
+        f"mean signal over noise {figure(snr)} (median)."
     )
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from core.image import Image
 from core.noise.blocks import F32, F64, Bools, step_of
 from core.noise.correlated import Correlated
-from core.noise.measured import CANNOT_TELL, DOUBTFUL, ChannelFit, Chart, Measured, Pattern
+from core.noise.measured import CANNOT_TELL, DOUBTFUL, ChannelFit, Chart, Measured, Pattern, figure
 from core.noise.spectrum import EDGE, correlation_of, cosines
 from core.ops.scales import halve
 from core.tiles import Region
@@ -198,8 +198,8 @@ def _told(scales: list[_Scale], span: float, step: float) -> Measured:
     model = Correlated((0.0,), (deviation,), spectra)
     verdict, why = _verdict(deviation, step, sure, found > most * span)
     summary = (
-        f"Noise of a developed photograph: sigma {deviation:.3g} in flat areas, where it is coarse"
-        f" as strong as white noise of {level:.3g}."
+        f"Noise of a developed photograph: sigma {figure(deviation)} in flat areas,"
+        f" where it is coarse as strong as white noise of {figure(level)}."
     )
     pattern = _pattern(scales[0], like)
     fit = ChannelFit("Y", 0.0, deviation, None, verdict, why)

@@ -14,7 +14,7 @@ import numpy as np
 from core.areas import largest
 from core.image import Image
 from core.noise.blocks import F32, F64
-from core.noise.measured import CANNOT_TELL, DOUBTFUL, GOOD, ChannelFit, Chart, Measured
+from core.noise.measured import CANNOT_TELL, DOUBTFUL, GOOD, ChannelFit, Chart, Measured, figure
 from core.noise.model import LogSpeckle
 from core.noise.windows import level, mode, pattern, slices, windows
 from core.tiles import Region
@@ -65,7 +65,7 @@ def measure_echoes(image: Image, area: Region) -> Measured | None:
     model = LogSpeckle(sigma, told.size)
     reach = (0.92 * sigma, 1.08 * sigma) if verdict == GOOD else None
     fit = ChannelFit("Y", 0.0, sigma, reach, verdict, why)
-    summary = f"Speckle of the log-compressed image: sigma {sigma:.3g} of {span:.4g}"
+    summary = f"Speckle of the log-compressed image: sigma {figure(sigma)} of {span:.4g}"
     summary += f", as of a dynamic range of {DECIBELS * span / sigma:.0f} dB." if lawful else "."
     width = f"Speckles are about {told.size[0]:.1f} px high and {told.size[1]:.1f} px wide."
     law = "Its distribution is that of the logarithm of a Rayleigh envelope."

@@ -10,6 +10,11 @@ from core.noise.model import Noise
 GOOD, DOUBTFUL, CANNOT_TELL = "good", "doubtful", "can't tell"
 
 
+def figure(value: float) -> str:
+    """For sentences: three figures, and no power of ten up to a million."""
+    return f"{value:.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
+
+
 @dataclass(frozen=True)
 class ChannelFit:
     """One channel's measured model (or one band's), with what it rests on.

@@ -15,7 +15,16 @@ import numpy as np
 
 from core.image import Image
 from core.noise.blocks import F32, F64, Bools, Energies, step_of
-from core.noise.measured import CANNOT_TELL, DOUBTFUL, GOOD, ChannelFit, Chart, Measured, Pattern
+from core.noise.measured import (
+    CANNOT_TELL,
+    DOUBTFUL,
+    GOOD,
+    ChannelFit,
+    Chart,
+    Measured,
+    Pattern,
+    figure,
+)
 from core.noise.model import Mapped, Noise, PoissonGaussian, Rician
 from core.noise.windows import level, mode, pattern, slices, windows
 from core.ops.vst_rician import moments
@@ -82,7 +91,8 @@ def measure_mr(image: Image, area: Region, blocks: Energies) -> Measured | None:
     verdict, why = _mr_verdict(scale, step_of(values), span, ground, tissue, share, white)
     found = _quiet(planes, scale, ground)
     law = "Rician" if coils == 1 else f"Noncentral-chi ({coils} coils)"
-    summary = f"{law} noise: sigma {scale:.3g}, signal over noise {span / scale:.3g} where bright."
+    ratio = figure(span / scale)
+    summary = f"{law} noise: sigma {figure(scale)}, signal over noise {ratio} where bright."
     reach = (0.95 * scale, 1.05 * scale) if verdict == GOOD else None
     fit = ChannelFit("Y", 0.0, scale, reach, verdict, why)
     notes = (found.words,) if found and not found.white else ()
@@ -258,9 +268,9 @@ def measure_ct(image: Image, area: Region) -> Measured | None:
     sigma = sqrt(square)
     model, low, high = _map(chosen, sigma, sqrt(2 * (told.clump if told else 4.0)) / side)
     slope, _, unit = image.meta.get("scale") or (1.0, 0.0, "")
-    words = f"sigma {sigma * slope:.3g} {unit}".strip()
+    words = f"sigma {figure(sigma * slope)} {unit}".strip()
     if isinstance(model, Mapped):
-        words += f", from {low * slope:.3g} to {high * slope:.3g} over the body"
+        words += f", from {figure(low * slope)} to {figure(high * slope)} over the body"
     if told and not told.white:
         note = (told.words, *note)
     alike = np.abs(np.log(chosen.variance[chosen.body] / square)) < 0.7
