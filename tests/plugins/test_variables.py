@@ -330,10 +330,10 @@ def test_refused_with_a_reason(tmp_path: Path) -> None:
     io.savemat(tmp_path / "complex.mat", {"c": np.ones((4, 5, 6)) * 1j})
     with h5py.File(tmp_path / "liar.h5", "w") as file:
         file.create_dataset("c", (10**5, 10**5, 100), "f4", chunks=(10, 10, 10))
-    with h5py.File(tmp_path / "minc.mnc", "w") as file:
+    with h5py.File(tmp_path / "minc.h5", "w") as file:
         file["minc-2.0/image"] = np.zeros((3, 4, 5))
     sentences = {"four.mat": "MATLAB 4", "classic.nc": "nccopy", "complex.mat": "no array",
-                 "liar.h5": "shorter than", "minc.mnc": "MINC"}  # fmt: skip
+                 "liar.h5": "shorter than", "minc.h5": "MINC"}  # fmt: skip
     for name, sentence in sentences.items():
         with pytest.raises(UnreadableFile, match=sentence) as error:
             open_image(REGISTRY, tmp_path / name)

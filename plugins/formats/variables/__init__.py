@@ -183,7 +183,7 @@ def _look(
 ) -> tuple[Variable, str, dict[str, Any], dict[str, Any], float | None]:
     """The variable, its axes, meta, coords and no-data of an HDF5 file."""
     if "minc-2.0" in file:
-        raise UnreadableFile(f"{path.name} is a MINC volume: convert it with mnc2nii to NIfTI.")
+        raise UnreadableFile(f"{path.name} is a MINC volume: give it the suffix .mnc.")
     found = hdf.variables(file, matlab)
     chosen = choose(found, path.name)
     axes = order(chosen, found)
