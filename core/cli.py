@@ -312,10 +312,12 @@ def _calibrate(args: argparse.Namespace) -> int:
 def _weights(args: argparse.Namespace) -> int:
     from core.learn import imported
 
+    if not (path := Path(args.input)).is_file():
+        raise UnreadableFile(f"{path.name} does not exist: check the name and the folder.")
     try:
         low, high = imported.noise_range(args.noise)
         given = imported.Foreign(args.title, args.licence, low, high, args.domain)
-        plugin, found = imported.take(Path(args.input), given, user_folder())
+        plugin, found = imported.take(path, given, user_folder())
     except ValueError as error:
         raise Usage(str(error)) from None
     if args.json:

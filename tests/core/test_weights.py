@@ -316,3 +316,13 @@ def test_spandrel_knows_more() -> None:
     known = recognised(net.state_dict())
     assert (known.name, known.channels, known.told) == ("DRUNet", 1, True)
     assert known.call(torch.zeros(1, 1, 64, 64), 0.1).shape == (1, 1, 64, 64)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from core.cli import main
+
+    missing = str(tmp_path / "none.pth")
+    assert main(["weights", "import", missing, "--licence", "MIT", "--noise", "0-50"]) == 1
+    assert capsys.readouterr().err == (
+        "sordino: none.pth does not exist: check the name and the folder.\n"
+    )
