@@ -98,8 +98,8 @@ def in_the_window(window: Window, gaps: Gaps, method: str, seconds: float) -> di
     assert window.registry is not None
     kind, seen, put = window.registry.methods[method], Seen(), window.viewer.put
 
-    def watched(layer: str, level: int, region: Region, store, proxy: bool = False) -> None:
-        put(layer, level, region, store, proxy)
+    def watched(layer: str, level: int, region: Region, *rest) -> None:
+        put(layer, level, region, *rest)
         if layer == "after":
             seen.add(region.area)
 
