@@ -17,7 +17,7 @@ from core.develop.demosaic import as_f32
 from core.image import Array, Cfa
 from core.learn import evidence
 from core.learn.patches import Patches
-from core.learn.train import EDGE, Training
+from core.learn.train import EDGE, Batch, Training
 from core.ops import sites
 
 RGGB = Cfa(((0, 1), (1, 2)))
@@ -106,15 +106,9 @@ class Developing(Training):
     share = 3 / sites.GUIDES  # one colour at each site
     extras = EXTRAS
 
-    def loss(
-        self,
-        noisy: torch.Tensor,
-        clean: torch.Tensor,
-        guide: torch.Tensor,
-        sigma: torch.Tensor,
-        parts: torch.Tensor,
-    ) -> torch.Tensor:
+    def loss(self, batch: Batch, parts: torch.Tensor) -> torch.Tensor:
         """See Training.loss: the colours', that of the measured samples, that of the deviations."""
+        noisy, clean, guide, sigma = batch
         noise, own, raw = parts[:, :3], parts[:, 3:4], parts[:, 4:]
         error = noisy - noise - clean
         colors = (error / (sigma + self.floor)).square().mean()

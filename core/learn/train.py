@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -43,6 +43,15 @@ class Run:
     rate: float = 4e-3
     muon: bool = True
     start: str = ""  # SHA-256 of the smaller network's weights that it grew from
+
+
+class Batch(NamedTuple):
+    """What Pairs.batch gives, on the device."""
+
+    noisy: torch.Tensor
+    clean: torch.Tensor
+    guide: torch.Tensor
+    sigma: torch.Tensor
 
 
 class Training:
@@ -95,13 +104,11 @@ class Training:
         rate = self.run.rate * warm * 0.5 * (1 + math.cos(math.pi * spent))
         for group in self._optimiser.param_groups:
             group["lr"] = rate
-        noisy, clean, guide, sigma = (
-            torch.as_tensor(each).to(self.device)
-            for each in self._source.batch(self.number, self.run.batch)
-        )
+        given = self._source.batch(self.number, self.run.batch)
+        batch = Batch(*(torch.as_tensor(each).to(self.device) for each in given))
         with torch.autocast(torch.device(self.device).type, self._type, self._type is not None):
-            parts = self.net.parts(noisy, guide)
-        loss: Any = self.loss(noisy, clean, guide, sigma, parts)
+            parts = self.net.parts(batch.noisy, batch.guide)
+        loss: Any = self.loss(batch, parts)
         self._optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
@@ -118,16 +125,10 @@ class Training:
         """What gives the batches."""
         return Patches(pictures, EDGE, self.run.seed)
 
-    def loss(
-        self,
-        noisy: torch.Tensor,
-        clean: torch.Tensor,
-        guide: torch.Tensor,
-        sigma: torch.Tensor,
-        parts: torch.Tensor,
-    ) -> torch.Tensor:
+    def loss(self, batch: Batch, parts: torch.Tensor) -> torch.Tensor:
         """What is to become small, from a batch and `UNet.parts` of it."""
-        return ((noisy - parts - clean) / (sigma + self.floor)).square().mean()
+        error = batch.noisy - parts - batch.clean
+        return (error / (batch.sigma + self.floor)).square().mean()
 
     def spoiled(self, clean: Array, level: float, seed: int) -> tuple[Array, Array, Array]:
         """Of a clean picture (1, C, H, W): noisy and clean, and the guide."""

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from core.image import Array, Image, Levels
 from core.learn.patches import Pairs, photographs
 from core.learn.score import DARKEST, Alone, Law, Laws, slope
-from core.learn.train import Run, Training, planned, saved, train
+from core.learn.train import Batch, Run, Training, planned, saved, train
 from core.noise.estimate import measure_sensor
 from core.ops.unet import Shape
 from core.tiles import Region
@@ -51,17 +51,10 @@ class Told(Training):
         self._laws = _Known(pictures, self.run.seed)
         return self._laws
 
-    def loss(
-        self,
-        noisy: torch.Tensor,
-        clean: torch.Tensor,
-        guide: torch.Tensor,
-        sigma: torch.Tensor,
-        parts: torch.Tensor,
-    ) -> torch.Tensor:
+    def loss(self, batch: Batch, parts: torch.Tensor) -> torch.Tensor:
         law = self._laws.law(self.number)
-        error = law.restored(noisy, -parts) - clean
-        return (error / (law.deviation(clean) + self.floor)).square().clamp_max(9).mean()
+        error = law.restored(batch.noisy, -parts) - batch.clean
+        return (error / (law.deviation(batch.clean) + self.floor)).square().clamp_max(9).mean()
 
 
 def network(kind: type[Training], args: argparse.Namespace) -> Training:
