@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QObject
-
-from core.engine import Event, Finished, Job
-from core.job import Progress, Told, sentence
 from core.learn.lesson import Learned, Lesson
-from core.method import Cancelled, Method
+from core.method import Method
 from core.planes import stored
 from core.recipe import Recipe
 from core.study import PER_STEP, STEPS, Study, teachable
+from gui.asking import Asking
 from gui.bridge import Bridge
 from gui.panel import MethodPanel
 from gui.rates import duration
@@ -20,11 +17,11 @@ from gui.rows import LessonRow
 from gui.session import Session, State
 from gui.wishes import here
 
-RANK = 4  # after what is seen
 
-
-class Learning(QObject):
+class Learning(Asking):
     """Asks a worker to learn; what helps becomes a setting of the step, hence undone and kept."""
+
+    failed = "Nothing was learned"
 
     def __init__(
         self,
@@ -35,21 +32,14 @@ class Learning(QObject):
         show: Callable[[object, str], None],
         put: Callable[[Method, bool], None],
     ) -> None:
-        super().__init__()
-        self._session, self._panel, self._bridge = session, panel, bridge
-        self._say, self._show_progress, self._put = say, show, put
-        self._job: Job | None = None
+        super().__init__(session, panel, bridge, say, show)
+        self._put = put
         self._study: Study | None = None
         self._words: dict[tuple[object, ...], str] = {}  # what came of each lesson
         self.found: Learned | None = None
         panel.learnWanted.connect(self.start)
         panel.settingsBuilt.connect(self._show)
         session.changed.connect(self._on_change)
-
-    @property
-    def running(self) -> bool:
-        """Is a worker at it?"""
-        return self._job is not None
 
     def start(self) -> None:
         """Learn from what is seen; asked again while it runs, keep the best so far."""
@@ -68,8 +58,7 @@ class Learning(QObject):
         self.found = None
         self._words.pop(_key(state, ""), None)
         self._study = Study(d.image, d.noise, d.recipe, state.at, region)
-        self._job = self._bridge.run(self._study, "learn", RANK, self._hear)
-        self._show()
+        self._ask(self._study, "learn")
 
     def cancel(self) -> None:
         """It is enough: the best network so far is judged, and kept if it is better."""
@@ -77,28 +66,13 @@ class Learning(QObject):
             self._study.enough.set()
             self._show()
 
-    def _stop(self) -> None:
-        """What is open, or the step in hand, is another: nothing of it is wanted."""
-        if self._job is not None:
-            self._job.stop()
-            self._job = self._study = None
-            self._show_progress(None, "")
+    def _end(self) -> None:
+        self._study = None
+        super()._end()
 
-    def _hear(self, event: Event) -> None:
-        if event.job is not self._job:
-            return
-        if isinstance(event, Finished):
-            self._job = self._study = None
-            self._show_progress(None, "")
-            if event.error is not None and not isinstance(event.error, Cancelled):
-                self._say(f"Nothing was learned: {sentence(event.error)}")
-        elif isinstance(event.value, Learned):
-            self._take(event.value)
-        elif isinstance(event.value, Progress):
-            self._show_progress(event.value, "view")
-        elif isinstance(event.value, Told) and event.value.news:
-            self._say(event.value.news)
-        self._show()
+    def _answer(self, value: object) -> None:
+        if isinstance(value, Learned):
+            self._take(value)
 
     def _take(self, found: Learned) -> None:
         """It becomes the step's setting, unless it did not help."""

@@ -5,24 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from PySide6.QtCore import QObject
-
-from core.engine import Event, Finished, Job
-from core.job import Progress, sentence
-from core.method import Cancelled, Method
+from core.method import Method
 from core.noise.measured import CANNOT_TELL
 from core.recipe import Recipe, Step
 from core.tune import Tune, Tuned, megasamples, seconds, tunable
+from gui.asking import Asking
 from gui.bridge import Bridge
 from gui.panel import MethodPanel
 from gui.rates import duration
 from gui.session import Document, Origin, Session, State
 
-RANK = 4  # after what is seen
 
-
-class Tuning(QObject):
+class Tuning(Asking):
     """Asks a worker for the settings of the step in hand; marks what it found."""
+
+    failed = "No suggestion"
 
     def __init__(
         self,
@@ -32,19 +29,11 @@ class Tuning(QObject):
         say: Callable[[str], None],
         show: Callable[[object, str], None],
     ) -> None:
-        super().__init__()
-        self._session, self._panel, self._bridge = session, panel, bridge
-        self._say, self._show_progress = say, show
-        self._job: Job | None = None
+        super().__init__(session, panel, bridge, say, show)
         self.found: Tuned | None = None
         panel.tuneWanted.connect(self.start)
         session.changed.connect(self._on_change)
         bridge.progressed.connect(lambda *_: self._show())  # its cost may be known better by now
-
-    @property
-    def running(self) -> bool:
-        """Is a worker at it?"""
-        return self._job is not None
 
     def start(self) -> None:
         """Find settings; asked again while it runs, stop."""
@@ -56,9 +45,7 @@ class Tuning(QObject):
         if d is None or d.noise is None or _method(state) is None:
             return
         self._forget()
-        ask = Tune(d.image, d.noise, d.recipe, state.at, _known(d))
-        self._job = self._bridge.run(ask, "tune", RANK, self._hear)
-        self._show()
+        self._ask(Tune(d.image, d.noise, d.recipe, state.at, _known(d)), "tune")
 
     def take(self) -> Method | None:
         """The settings in hand with what was found; None where nothing was."""
@@ -69,10 +56,8 @@ class Tuning(QObject):
 
     def cancel(self) -> None:
         """Stop; what is marked stays."""
-        if self._job is not None:
-            self._job.stop()
-            self._job = None
-            self._show_progress(None, "")
+        if self.running:
+            self._stop()
             self._show()
 
     def _values(self) -> dict[str, float]:
@@ -81,22 +66,12 @@ class Tuning(QObject):
         found = self.found.settings if self.found else {}
         return {name: getattr(rows.get(name), "suggestion", None) or found[name] for name in found}
 
-    def _hear(self, event: Event) -> None:
-        if event.job is not self._job:
-            return
-        if isinstance(event, Finished):
-            self._job = None
-            self._show_progress(None, "")
-            if event.error is not None and not isinstance(event.error, Cancelled):
-                self._say(f"No suggestion: {sentence(event.error)}")
-        elif isinstance(event.value, Tuned):
-            self.found = event.value
-            for name, value in self.found.settings.items():
-                self._panel.set_suggestion(name, value)
-            self._say(self.found.words)
-        elif isinstance(event.value, Progress):
-            self._show_progress(event.value, "view")
-        self._show()
+    def _answer(self, value: object) -> None:
+        if isinstance(value, Tuned):
+            self.found = value
+            for name, setting in value.settings.items():
+                self._panel.set_suggestion(name, setting)
+            self._say(value.words)
 
     def _on_change(self, old: State, new: State) -> None:
         if _key(old) != _key(new):
