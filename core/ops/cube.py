@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import numpy as np
 
 from core.image import Array, Image
-from core.method import Context, Method, Planes, Slider, is_array
+from core.method import Context, Method, Needs, Planes, Slider, is_array
 from core.tiles import Region
 
 if TYPE_CHECKING:
     from core.ops.subspace import Subspace
 
 EDGE, SEEN = 128, 4_000_000  # of tiles that are looked at beforehand, and samples of them in all
+USUAL = 1.5  # threshold of wavelets in sigmas, where no picture was looked at
 OUTLIER = 3.0  # sigmas from the fit
 FEW = 8  # bands: with fewer, one cannot tell an outlier from a colour
 
@@ -91,6 +92,24 @@ class BySubspace(Method):
     def clean(self, planes: Planes, known: Any, ctx: Context) -> Planes:
         """Take white noise of variance 1 from the images (1, K, H, W); `known`: from `look`."""
         raise NotImplementedError
+
+
+class ByWavelets(BySubspace):
+    """Base of methods that shrink wavelets; `look` finds the thresholds (K, levels, bands)."""
+
+    def needs(self, image: Image) -> Needs:
+        """What the wavelets reach."""
+        from core.ops import wavelet
+
+        return Needs(halo=wavelet.REACH, tile=480, cost=4.0, axes="byx")
+
+    def clean(self, planes: Planes, known: Any, ctx: Context) -> Planes:
+        """See BySubspace.clean."""
+        from core.ops import wavelet
+
+        shape = planes.shape[1], wavelet.LEVELS, wavelet.BANDS
+        limits = self.strength * (np.full(shape, USUAL) if known is None else known)
+        return on_arrays(planes, lambda each: wavelet.shrink(each[0], limits, ctx.check)[None])
 
 
 def looked_at(space: Subspace, size: tuple[int, int], ctx: Context) -> list[tuple[Array, Array]]:

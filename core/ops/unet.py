@@ -23,6 +23,7 @@ from torch import nn
 
 from core.image import Array
 from core.learn import weights
+from core.learn.card import Card
 
 Check = Callable[[], None]
 LIMIT = 5.0  # standard deviations that noise exceeds in one pixel of two million
@@ -183,6 +184,12 @@ def trained(shape: Shape, file: Path, sha256: str, device: str) -> UNet:
     net.load_state_dict(kernels)
     net.requires_grad_(False).eval()
     return _placed(net, device)
+
+
+def shipped(card: Card, name: str, device: str) -> UNet:
+    """The network of a method's card. Raises ValueError."""
+    file, sha256 = card.weights(name)
+    return trained(Shape(**card.networks[name].shape), file, sha256, device)
 
 
 def _placed(net: Any, device: str) -> UNet:

@@ -66,10 +66,9 @@ class Developed(Method):
 
     def prepare(self, image: Image, ctx: Context) -> Generator[float, None, Ready | None]:
         """Load the weights. No state: there is no mosaic of three colours."""
-        from core.ops.unet import Shape, trained
+        from core.ops.unet import shipped
 
-        file, sha256 = CARD.weights(NAME)
-        net = trained(Shape(**CARD.networks[NAME].shape), file, sha256, ctx.device)
+        net = shipped(CARD, NAME, ctx.device)
         yield 1.0
         cfa = image.cfa
         if cfa is None or cfa.names != "RGB":

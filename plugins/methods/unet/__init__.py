@@ -97,7 +97,9 @@ class Network(Method):
         return replace(self, learn="")
 
     def _nets(self, ctx: Context) -> dict[int, UNet]:
-        return {count: self._net(name, ctx.device) for count, name in NAMES.items()}
+        from core.ops.unet import shipped
+
+        return {count: shipped(CARD, name, ctx.device) for count, name in NAMES.items()}
 
     def run(self, tile: Planes, state: Any, ctx: Context) -> Planes:
         """See Method.run."""
@@ -145,9 +147,3 @@ class Network(Method):
             planes = mix(tile, ctx.planes).flatten(0, 1)[:, None]
             found = [nets[1].denoise(plane[None], sigma, ctx.check) for plane in planes]
             return unmix(torch.cat(found).view_as(tile), ctx.planes)
-
-    def _net(self, name: str, device: str) -> UNet:
-        from core.ops.unet import Shape, trained
-
-        file, sha256 = CARD.weights(name)
-        return trained(Shape(**CARD.networks[name].shape), file, sha256, device)
